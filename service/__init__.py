@@ -1,0 +1,1 @@
+"""Everything that touches clock, network, environment, database or a person."""
