@@ -1,0 +1,141 @@
+"""Bar clocks: when bars end, which come next, and how many make a year.
+
+Exchange sessions come from ``exchange_calendars`` and are always asked with explicit bounds; 24/7 and weekday clocks are
+plain arithmetic. Calendars are published ahead, so the stamp of a bar to come is not future data.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from data.errors import SpecError, nearest
+from data.panel import Times, as_time
+
+ALWAYS = "24/7"
+WEEKDAYS = "weekdays"
+DAY = np.timedelta64(86_400_000_000_000, "ns")
+DAYS_PER_YEAR = 365.25
+
+
+@dataclass(frozen=True)
+class BarClock:
+    """A calendar and a bar length.
+
+    Attributes:
+        calendar: an ``exchange_calendars`` name (``XNYS``, ``XBOM`` ...), ``24/7``, or ``weekdays`` (Monday to Friday).
+        bar: ``session`` (one bar a session, stamped at its close) or a pandas offset such as ``1h`` or ``5min``.
+
+    Raises:
+        SpecError: when the calendar or the bar length is unknown, or an exchange is asked for bars that do not fit a day.
+    """
+
+    calendar: str = ALWAYS
+    bar: str = "session"
+
+    def __post_init__(self) -> None:
+        _check_calendar(self.calendar)
+        bar_length(self.bar)
+
+    def next(self, cutoff: Any, count: int) -> Times:
+        """Return the stamps of the ``count`` bars that end after the cutoff, (count,)."""
+        start = as_time(cutoff)
+        step = bar_length(self.bar)
+        span = np.timedelta64(max(14, int(count * 2 * max(1, step / DAY)) + 14), "D")
+        while True:
+            ends = self.ends(start, start + span)
+            later = ends[ends > start]
+            if len(later) >= count:
+                return later[:count]
+            span = span * 2
+
+    def ends(self, start: Any, end: Any) -> Times:
+        """Return the stamps of every bar that ends from ``start`` to ``end``, both included."""
+        first, last = as_time(start), as_time(end)
+        step = bar_length(self.bar)
+        if self.calendar == ALWAYS:
+            grid = _ceil(first, step)
+            return np.arange(grid, last + np.timedelta64(1, "ns"), step)
+        stamps = _closes(self.calendar, first, last) if self.bar == "session" else _intraday(self, first, last)
+        return stamps[(stamps >= first) & (stamps <= last)]
+
+    def periods_per_year(self, start: Any, end: Any) -> float:
+        """Return how many bars make a year, counted on the calendar over the years that hold the span.
+
+        Whole calendar years are counted, so the figure does not depend on where in the year the sample begins.
+        """
+        first = as_time(start).astype("datetime64[Y]").astype("datetime64[ns]")
+        last = (as_time(end).astype("datetime64[Y]") + np.timedelta64(1, "Y")).astype("datetime64[ns]")
+        years = float((last - first) / DAY) / DAYS_PER_YEAR
+        if self.calendar == ALWAYS:
+            return float(DAYS_PER_YEAR * (DAY / bar_length(self.bar)))
+        return len(self.ends(first, last - np.timedelta64(1, "ns"))) / years
+
+
+def bar_length(bar: str) -> np.timedelta64:
+    """Return the nominal length of a bar; a session counts as one day."""
+    if bar == "session":
+        return DAY
+    import pandas as pd
+
+    try:
+        length = pd.Timedelta(bar)
+    except ValueError as error:
+        raise SpecError(f"bar length was '{bar}'; allowed: 'session' or a length such as '1h' or '5min'") from error
+    if pd.isna(length) or length <= pd.Timedelta(0):
+        raise SpecError(f"bar length was '{bar}'; it must be positive")
+    return np.timedelta64(length.value if length.unit == "ns" else length.as_unit("ns").value, "ns")
+
+
+def _check_calendar(name: str) -> None:
+    if name in (ALWAYS, WEEKDAYS):
+        return
+    if name not in _exchange_names():
+        raise SpecError(f"calendar '{name}' is unknown{nearest(name, [*_exchange_names(), ALWAYS, WEEKDAYS])}")
+
+
+@lru_cache(maxsize=1)
+def _exchange_names() -> frozenset[str]:
+    from exchange_calendars import get_calendar_names
+
+    return frozenset(get_calendar_names())
+
+
+def _ceil(instant: np.datetime64, step: np.timedelta64) -> np.datetime64:
+    since = instant - np.datetime64(0, "ns")
+    return np.datetime64(0, "ns") + -(-since // step) * step
+
+
+@lru_cache(maxsize=16)
+def _exchange(name: str, first_year: int, last_year: int) -> Any:
+    from exchange_calendars import get_calendar
+
+    return get_calendar(name, start=f"{first_year}-01-01", end=f"{last_year}-12-31")
+
+
+def _years(first: np.datetime64, last: np.datetime64) -> tuple[int, int]:
+    start = int(first.astype("datetime64[Y]").astype(int)) + 1970
+    stop = int(last.astype("datetime64[Y]").astype(int)) + 1970
+    return start // 10 * 10, stop // 10 * 10 + 10
+
+
+def _closes(calendar: str, first: np.datetime64, last: np.datetime64) -> Times:
+    if calendar == WEEKDAYS:
+        days = np.arange(first.astype("datetime64[D]"), last.astype("datetime64[D]") + 1)
+        return days[np.is_busday(days)].astype("datetime64[ns]")
+    closes = _exchange(calendar, *_years(first, last)).closes
+    return np.asarray(closes.dt.tz_localize(None).to_numpy()).astype("datetime64[ns]")
+
+
+def _intraday(clock: BarClock, first: np.datetime64, last: np.datetime64) -> Times:
+    step = bar_length(clock.bar)
+    if clock.calendar == WEEKDAYS:
+        grid = np.arange(_ceil(first, step), last + np.timedelta64(1, "ns"), step)
+        return grid[np.is_busday((grid - np.timedelta64(1, "ns")).astype("datetime64[D]"))]
+    calendar = _exchange(clock.calendar, *_years(first, last))
+    opens = np.asarray(calendar.opens.dt.tz_localize(None).to_numpy()).astype("datetime64[ns]")
+    closes = np.asarray(calendar.closes.dt.tz_localize(None).to_numpy()).astype("datetime64[ns]")
+    near = (closes >= first) & (opens <= last)
+    bars = [np.minimum(np.arange(o + step, c + step, step), c) for o, c in zip(opens[near], closes[near], strict=True)]
+    return np.unique(np.concatenate(bars)) if bars else np.empty(0, "datetime64[ns]")

@@ -1,0 +1,80 @@
+"""The two roles of a model: the spec (hyper-parameters) and the fitted state."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import annotated_types as at
+import numpy as np
+
+from data.history import History
+from data.registry import spec
+from forecast.distribution import DEFAULT_LEVELS, QuantileForecast
+from forecast.randomness import RandomStreams
+
+Count = Annotated[int, at.Ge(1)]
+
+
+@spec
+class AbstractForecaster(ABC):
+    """Hyper-parameters only: frozen, hashable, round-trips through YAML.
+
+    Attributes:
+        context: bars of history that ``predict`` may look at; it uses no earlier row.
+        horizon: bars ahead; step h is about the h-th bar to end after the cutoff.
+        field: panel field that is forecast; ``close`` is adjusted forward by ``factor`` where the panel has one.
+        levels: quantile levels of the forecast.
+        quantity: ``level`` (value of the field) or ``variance`` (variance of its one-bar log return).
+    """
+
+    context: Count = 64
+    horizon: Count = 5
+    field: str = "close"
+    levels: tuple[float, ...] = DEFAULT_LEVELS
+    quantity: Literal["level", "variance"] = "level"
+
+    @abstractmethod
+    def fit(self, train: History, rng: RandomStreams) -> "AbstractFitted":
+        """Return the model fitted to a history that ends at the fit's cutoff; labels are cut inside it.
+
+        Raises:
+            FitError: when the history is too short or has no series that can be fitted.
+        """
+
+    def fit_many(self, trains: Sequence[History], rngs: Sequence[RandomStreams]) -> list["AbstractFitted"]:
+        """Return one fitted model per history; the same bits as calling ``fit`` in a loop."""
+        return [self.fit(train, rng) for train, rng in zip(trains, rngs, strict=True)]
+
+
+class AbstractFitted(ABC):
+    """Arrays and weights of one fit; frozen by convention, never changed in place."""
+
+    spec: AbstractForecaster
+
+    @abstractmethod
+    def predict(self, history: History, rng: RandomStreams) -> QuantileForecast:
+        """Return the forecast made at the end of ``history``, for every series that can be forecast.
+
+        Reads at most the last ``spec.context`` rows. A series is left out when fewer than 80 % of these rows are
+        observed or when its last value is more than 5 bars old.
+        """
+
+    def predict_many(
+        self, history: History, cutoffs: Sequence[np.datetime64], rngs: Sequence[RandomStreams]
+    ) -> list[QuantileForecast]:
+        """Return one forecast per cutoff; the same bits as calling ``predict`` in a loop."""
+        return [self.predict(history.until(t), rng) for t, rng in zip(cutoffs, rngs, strict=True)]
+
+    def update(self, history: History) -> "AbstractFitted":  # noqa: ARG002
+        """Return the model after seeing newer history without a refit; by default the same model."""
+        return self
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write the fitted state (npz, JSON, model text, safetensors) into an existing empty folder; never pickle."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path, spec: AbstractForecaster) -> "AbstractFitted":
+        """Return what ``save`` wrote; it forecasts the same bits."""

@@ -1,0 +1,21 @@
+"""Errors of the forecast package.
+
+WayfoldError
+└── ForecastError
+    ├── FitError       a model cannot be fitted to this history
+    └── LevelError     a quantile level was not forecast
+"""
+
+from data.errors import WayfoldError
+
+
+class ForecastError(WayfoldError):
+    """A forecast or model breaks its invariants."""
+
+
+class FitError(ForecastError):
+    """A model cannot be fitted to this history."""
+
+
+class LevelError(ForecastError):
+    """A quantile level was not forecast."""

@@ -1,0 +1,30 @@
+"""Every forecaster by name; a module is imported only when its kind is asked for."""
+
+from data.registry import Registry
+from forecast.base import AbstractForecaster
+
+NAIVE_KINDS: tuple[str, ...] = ("naive", "drift", "seasonal_naive")
+"""Forecasts anyone can make; skill is measured against the best of them."""
+
+REFERENCE_KINDS: tuple[str, ...] = (*NAIVE_KINDS, "ridge")
+"""Always run beside whatever the user asks for."""
+
+FORECASTERS: Registry[AbstractForecaster] = Registry(
+    "forecaster",
+    {
+        "naive": "forecast.models.naive:Naive",
+        "drift": "forecast.models.naive:Drift",
+        "seasonal_naive": "forecast.models.naive:SeasonalNaive",
+        "bootstrap": "forecast.models.bootstrap:HistoricalBootstrap",
+        "ridge": "forecast.models.ridge:Ridge",
+        "ar": "forecast.models.autoregression:AutoRegression",
+        "ets": "forecast.models.exponential_smoothing:ExponentialSmoothing",
+        "theta": "forecast.models.theta:Theta",
+        "arima": "forecast.models.arima:Arima",
+        "garch": "forecast.models.garch:Garch",
+        "har": "forecast.models.har:HeterogeneousAutoregression",
+        "lightgbm": "forecast.models.boosting:LightGbmQuantiles",
+        "xgboost": "forecast.models.boosting:XgboostQuantiles",
+    },
+    "wayfold.forecasters",
+)
