@@ -1,0 +1,1 @@
+"""The engine: decisions in, fills and equity out."""

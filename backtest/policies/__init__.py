@@ -1,0 +1,1 @@
+"""Policies: from forecasts to target weights."""

@@ -1,0 +1,1 @@
+"""Report: a Run as one self-contained HTML file."""
