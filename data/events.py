@@ -84,7 +84,9 @@ class ReleasedFacts:
     values: Floats = field(default_factory=_no_floats)
 
     def __post_init__(self) -> None:
-        _check_columns("released facts", self.available_times, self.event_times, self.series, self.names, self.values)
+        _check_columns(
+            "released facts", self.available_times, self.event_times, self.series, self.names, self.values
+        )
         if (self.available_times < self.event_times).any():
             row = int(np.flatnonzero(self.available_times < self.event_times)[0])
             raise PanelError(
@@ -113,6 +115,8 @@ class ReleasedFacts:
 def _check_columns(what: str, ordered: Times, *others: npt.NDArray[Any]) -> None:
     for column in others:
         if len(column) != len(ordered):
-            raise PanelError(f"{what} have columns of length {len(ordered)} and {len(column)}; they must agree")
+            raise PanelError(
+                f"{what} have columns of length {len(ordered)} and {len(column)}; they must agree"
+            )
     if len(ordered) and (np.diff(ordered) < np.timedelta64(0, "ns")).any():
         raise PanelError(f"{what} are not ordered by time; sort them first")

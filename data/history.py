@@ -40,7 +40,9 @@ class History:
         unknown = self.untradable - set(self.panel.series)
         if unknown:
             name = min(unknown)
-            raise PanelError(f"untradable series '{name}' is not in the panel{nearest(name, self.panel.series)}")
+            raise PanelError(
+                f"untradable series '{name}' is not in the panel{nearest(name, self.panel.series)}"
+            )
 
     @property
     def times(self) -> Times:

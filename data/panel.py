@@ -147,12 +147,16 @@ class Panel:
 
 def _check_times(times: Times) -> None:
     if np.isnat(times).any():
-        raise PanelError(f"time at row {int(np.flatnonzero(np.isnat(times))[0])} is missing; every row needs one")
+        raise PanelError(
+            f"time at row {int(np.flatnonzero(np.isnat(times))[0])} is missing; every row needs one"
+        )
     steps = np.diff(times)
     if (steps <= np.timedelta64(0, "ns")).any():
         row = int(np.flatnonzero(steps <= np.timedelta64(0, "ns"))[0])
         word = "repeated" if times[row] == times[row + 1] else "out of order"
-        raise PanelError(f"times are {word} at row {row + 1} ({times[row + 1]} after {times[row]}); they must increase")
+        raise PanelError(
+            f"times are {word} at row {row + 1} ({times[row + 1]} after {times[row]}); they must increase"
+        )
 
 
 def _check_names(what: str, names: tuple[str, ...]) -> None:

@@ -57,7 +57,9 @@ class BarClock:
         if self.calendar == ALWAYS:
             grid = _ceil(first, step)
             return np.arange(grid, last + np.timedelta64(1, "ns"), step)
-        stamps = _closes(self.calendar, first, last) if self.bar == "session" else _intraday(self, first, last)
+        stamps = (
+            _closes(self.calendar, first, last) if self.bar == "session" else _intraday(self, first, last)
+        )
         return stamps[(stamps >= first) & (stamps <= last)]
 
     def periods_per_year(self, start: Any, end: Any) -> float:
@@ -82,7 +84,9 @@ def bar_length(bar: str) -> np.timedelta64:
     try:
         length = pd.Timedelta(bar)
     except ValueError as error:
-        raise SpecError(f"bar length was '{bar}'; allowed: 'session' or a length such as '1h' or '5min'") from error
+        raise SpecError(
+            f"bar length was '{bar}'; allowed: 'session' or a length such as '1h' or '5min'"
+        ) from error
     if pd.isna(length) or length <= pd.Timedelta(0):
         raise SpecError(f"bar length was '{bar}'; it must be positive")
     return np.timedelta64(length.value if length.unit == "ns" else length.as_unit("ns").value, "ns")
@@ -92,7 +96,9 @@ def _check_calendar(name: str) -> None:
     if name in (ALWAYS, WEEKDAYS):
         return
     if name not in _exchange_names():
-        raise SpecError(f"calendar '{name}' is unknown{nearest(name, [*_exchange_names(), ALWAYS, WEEKDAYS])}")
+        raise SpecError(
+            f"calendar '{name}' is unknown{nearest(name, [*_exchange_names(), ALWAYS, WEEKDAYS])}"
+        )
 
 
 @lru_cache(maxsize=1)
@@ -125,7 +131,7 @@ def _closes(calendar: str, first: np.datetime64, last: np.datetime64) -> Times:
         days = np.arange(first.astype("datetime64[D]"), last.astype("datetime64[D]") + 1)
         return days[np.is_busday(days)].astype("datetime64[ns]")
     closes = _exchange(calendar, *_years(first, last)).closes
-    return np.asarray(closes.dt.tz_localize(None).to_numpy()).astype("datetime64[ns]")
+    return np.asarray(closes.dt.tz_convert(None).to_numpy()).astype("datetime64[ns]")
 
 
 def _intraday(clock: BarClock, first: np.datetime64, last: np.datetime64) -> Times:
@@ -134,8 +140,11 @@ def _intraday(clock: BarClock, first: np.datetime64, last: np.datetime64) -> Tim
         grid = np.arange(_ceil(first, step), last + np.timedelta64(1, "ns"), step)
         return grid[np.is_busday((grid - np.timedelta64(1, "ns")).astype("datetime64[D]"))]
     calendar = _exchange(clock.calendar, *_years(first, last))
-    opens = np.asarray(calendar.opens.dt.tz_localize(None).to_numpy()).astype("datetime64[ns]")
-    closes = np.asarray(calendar.closes.dt.tz_localize(None).to_numpy()).astype("datetime64[ns]")
+    opens = np.asarray(calendar.opens.dt.tz_convert(None).to_numpy()).astype("datetime64[ns]")
+    closes = np.asarray(calendar.closes.dt.tz_convert(None).to_numpy()).astype("datetime64[ns]")
     near = (closes >= first) & (opens <= last)
-    bars = [np.minimum(np.arange(o + step, c + step, step), c) for o, c in zip(opens[near], closes[near], strict=True)]
+    bars = [
+        np.minimum(np.arange(o + step, c + step, step), c)
+        for o, c in zip(opens[near], closes[near], strict=True)
+    ]
     return np.unique(np.concatenate(bars)) if bars else np.empty(0, "datetime64[ns]")

@@ -46,6 +46,10 @@ class AbstractForecaster(ABC):
         """Return one fitted model per history; the same bits as calling ``fit`` in a loop."""
         return [self.fit(train, rng) for train, rng in zip(trains, rngs, strict=True)]
 
+    @abstractmethod
+    def load(self, folder: Path) -> "AbstractFitted":
+        """Return the fitted state that ``AbstractFitted.save`` wrote there; it forecasts the same bits."""
+
 
 class AbstractFitted(ABC):
     """Arrays and weights of one fit; frozen by convention, never changed in place."""
@@ -66,15 +70,10 @@ class AbstractFitted(ABC):
         """Return one forecast per cutoff; the same bits as calling ``predict`` in a loop."""
         return [self.predict(history.until(t), rng) for t, rng in zip(cutoffs, rngs, strict=True)]
 
-    def update(self, history: History) -> "AbstractFitted":  # noqa: ARG002
+    def update(self, history: History) -> "AbstractFitted":
         """Return the model after seeing newer history without a refit; by default the same model."""
         return self
 
     @abstractmethod
     def save(self, folder: Path) -> None:
         """Write the fitted state (npz, JSON, model text, safetensors) into an existing empty folder; never pickle."""
-
-    @classmethod
-    @abstractmethod
-    def load(cls, folder: Path, spec: AbstractForecaster) -> "AbstractFitted":
-        """Return what ``save`` wrote; it forecasts the same bits."""

@@ -58,16 +58,24 @@ class QuantileForecast:
         last = np.asarray(self.last, np.float64)
         shape = (len(self.series), len(times), len(levels))
         if values.shape != shape:
-            raise ForecastError(f"forecast values have shape {values.shape}; series, times and levels ask for {shape}")
+            raise ForecastError(
+                f"forecast values have shape {values.shape}; series, times and levels ask for {shape}"
+            )
         _check_levels(levels)
         _check_values(values, self.series)
         if len(times) and times[0] <= as_time(self.cutoff):
             raise ForecastError(f"forecast time {times[0]} is not after the cutoff {self.cutoff}")
         if last.shape != (len(self.series),) or not np.isfinite(last).all():
-            raise ForecastError(f"last values are {last}; one finite number is needed for each of {len(self.series)}")
-        flags = np.zeros((*shape[:2], 2), bool) if self.unbounded is None else np.asarray(self.unbounded, bool)
+            raise ForecastError(
+                f"last values are {last}; one finite number is needed for each of {len(self.series)}"
+            )
+        flags = (
+            np.zeros((*shape[:2], 2), bool) if self.unbounded is None else np.asarray(self.unbounded, bool)
+        )
         if flags.shape != (*shape[:2], 2):
-            raise ForecastError(f"unbounded flags have shape {flags.shape}; (S, H, 2) = {(*shape[:2], 2)} is needed")
+            raise ForecastError(
+                f"unbounded flags have shape {flags.shape}; (S, H, 2) = {(*shape[:2], 2)} is needed"
+            )
         object.__setattr__(self, "cutoff", as_time(self.cutoff))
         object.__setattr__(self, "series", tuple(self.series))
         for name, array in (("times", times), ("levels", levels), ("values", values), ("last", last)):
@@ -131,8 +139,14 @@ class SampleForecast:
 
     def __post_init__(self) -> None:
         samples = np.asarray(self.samples, np.float64)
-        if samples.ndim != 3 or samples.shape[:2] != (len(self.series), len(self.times)) or samples.shape[2] < 1:
-            raise ForecastError(f"samples have shape {samples.shape}; (S, H, N) with S, H = {len(self.series)}, {len(self.times)} is needed")
+        if (
+            samples.ndim != 3
+            or samples.shape[:2] != (len(self.series), len(self.times))
+            or samples.shape[2] < 1
+        ):
+            raise ForecastError(
+                f"samples have shape {samples.shape}; (S, H, N) with S, H = {len(self.series)}, {len(self.times)} is needed"
+            )
         if not np.isfinite(samples).all():
             raise ForecastError("a sampled path is not finite")
         object.__setattr__(self, "samples", read_only(samples))
@@ -194,7 +208,11 @@ def _check_levels(levels: Floats) -> None:
 def _check_values(values: Floats, series: tuple[str, ...]) -> None:
     if not np.isfinite(values).all():
         s, h, q = np.argwhere(~np.isfinite(values))[0]
-        raise ForecastError(f"forecast of {series[s]} at step {h + 1}, level {q} is {values[s, h, q]}; it must be finite")
+        raise ForecastError(
+            f"forecast of {series[s]} at step {h + 1}, level {q} is {values[s, h, q]}; it must be finite"
+        )
     if (np.diff(values, axis=2) < 0).any():
         s, h, _ = np.argwhere(np.diff(values, axis=2) < 0)[0]
-        raise ForecastError(f"quantiles of {series[s]} cross at step {h + 1}; they must not decrease with the level")
+        raise ForecastError(
+            f"quantiles of {series[s]} cross at step {h + 1}; they must not decrease with the level"
+        )

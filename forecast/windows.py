@@ -90,7 +90,9 @@ def training_windows(values: Floats, context: int, horizon: int) -> tuple[Floats
     start = int(np.argmax(~np.isnan(values))) if (~np.isnan(values)).any() else len(values)
     whole = values[start:]
     if len(whole) < context + horizon:
-        raise FitError(f"history has {len(whole)} observed rows; context {context} + horizon {horizon} are needed")
+        raise FitError(
+            f"history has {len(whole)} observed rows; context {context} + horizon {horizon} are needed"
+        )
     view = np.lib.stride_tricks.sliding_window_view(whole, context + horizon)
     return np.asarray(view[:, :context]), np.asarray(view[:, context:])
 
@@ -100,4 +102,6 @@ def require_positive(values: Floats, series: tuple[str, ...], field: str) -> Non
     bad = np.nan_to_num(values, nan=1.0) <= 0
     if bad.any():
         t, s = np.argwhere(bad)[0]
-        raise SpecError(f"{field} of {series[s]} is {values[t, s]:g} at row {t}; log returns need values above 0")
+        raise SpecError(
+            f"{field} of {series[s]} is {values[t, s]:g} at row {t}; log returns need values above 0"
+        )

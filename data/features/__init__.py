@@ -1,0 +1,1 @@
+"""Features: causal pure functions of a panel."""

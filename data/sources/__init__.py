@@ -1,0 +1,1 @@
+"""Sources: where bars come from."""

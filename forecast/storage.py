@@ -1,0 +1,44 @@
+"""Fitted models on disk: arrays as npz, everything else as JSON; never pickle."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from forecast.base import AbstractFitted
+from forecast.errors import ForecastError
+from forecast.registry import FORECASTERS
+
+_SPEC, _ARRAYS, _FACTS = "spec.json", "state.npz", "state.json"
+
+
+def write_state(folder: Path, arrays: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any]) -> None:
+    """Write a model's arrays and its JSON facts into a folder."""
+    with (folder / _ARRAYS).open("wb") as file:
+        np.savez(file, **dict(arrays))
+    (folder / _FACTS).write_text(json.dumps(dict(facts)))
+
+
+def read_state(folder: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+    """Return the arrays and facts that ``write_state`` wrote."""
+    try:
+        with np.load(folder / _ARRAYS, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        return arrays, json.loads((folder / _FACTS).read_text())
+    except (OSError, ValueError) as error:
+        raise ForecastError(f"fitted state in {folder} cannot be read: {error}") from error
+
+
+def save_fitted(fitted: AbstractFitted, folder: Path) -> None:
+    """Write a fitted model with its spec into a new folder."""
+    folder.mkdir(parents=True)
+    (folder / _SPEC).write_text(json.dumps(FORECASTERS.describe(fitted.spec)))
+    fitted.save(folder)
+
+
+def load_fitted(folder: Path) -> AbstractFitted:
+    """Return the model ``save_fitted`` wrote; it forecasts the same bits."""
+    return FORECASTERS.build(json.loads((folder / _SPEC).read_text())).load(folder)
