@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC
 from typing import Any
 
 import numpy as np
@@ -17,14 +18,8 @@ Floats = npt.NDArray[np.float64]
 def as_time(value: Any) -> np.datetime64:
     """Return one UTC instant as ``datetime64[ns]``; zone-aware stamps are converted, naive ones are UTC."""
     if getattr(value, "tzinfo", None) is not None:
-        value = value.astimezone(_utc()).replace(tzinfo=None)
+        value = value.astimezone(UTC).replace(tzinfo=None)
     return np.datetime64(value, "ns")
-
-
-def _utc() -> Any:
-    from datetime import UTC
-
-    return UTC
 
 
 def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -18,7 +18,7 @@ _SPEC, _ARRAYS, _FACTS = "spec.json", "state.npz", "state.json"
 def write_state(folder: Path, arrays: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any]) -> None:
     """Write a model's arrays and its JSON facts into a folder."""
     with (folder / _ARRAYS).open("wb") as file:
-        np.savez(file, **dict(arrays))
+        np.savez(file, allow_pickle=False, **dict(arrays))
     (folder / _FACTS).write_text(json.dumps(dict(facts)))
 
 
