@@ -6,6 +6,7 @@ fields of that kind's frozen, validated dataclass; nothing else can be named fro
 
 import dataclasses
 import importlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -96,9 +97,16 @@ class Registry(Generic[Role]):
 
 
 def validated(cls: type[Role], config: Mapping[str, Any], where: str) -> Role:
-    """Return ``cls`` made from a mapping, or one SpecError that names every wrong key and value."""
+    """Return ``cls`` made from a mapping, or one SpecError that names every wrong key and value.
+
+    Types are strict as in JSON (``"5"`` and ``true`` are no numbers); lists become tuples.
+    """
     try:
-        made: Role = TypeAdapter(cls).validate_python(dict(config))
+        text = json.dumps(plain(config))
+    except (TypeError, ValueError) as error:
+        raise SpecError(f"{where} holds a value that is no text, number, list or mapping: {error}") from error
+    try:
+        made: Role = TypeAdapter(cls).validate_json(text, strict=True)
     except ValidationError as error:
         raise SpecError("; ".join(_explain(fault, cls, where) for fault in error.errors())) from error
     return made

@@ -1,0 +1,48 @@
+"""Limits: what a decision may ask for, applied after every policy."""
+
+from typing import Annotated
+
+import annotated_types as at
+import numpy as np
+
+from backtest.book import Book
+from backtest.policies.base import Decision, Market
+from data.registry import spec
+
+
+@spec
+class Limits:
+    """Bounds on target weights.
+
+    Attributes:
+        max_gross: largest sum of absolute weights.
+        max_weight: largest absolute weight of one series; None means ``max_gross`` shared equally by all tradable series.
+        min_trade: changes of weight smaller than this are not traded (share of equity).
+        long_only: refuse short positions.
+    """
+
+    max_gross: Annotated[float, at.Gt(0), at.Le(10)] = 1.0
+    max_weight: Annotated[float, at.Gt(0), at.Le(10)] | None = None
+    min_trade: Annotated[float, at.Ge(0), at.Lt(1)] = 0.01
+    long_only: bool = False
+
+    def weight_cap(self, tradable: int) -> float:
+        """Return the largest absolute weight of one of ``tradable`` series."""
+        return self.max_weight if self.max_weight is not None else self.max_gross / max(1, tradable)
+
+    def apply(self, decision: Decision, book: Book, market: Market) -> Decision:
+        """Return the decision inside the limits: clipped, scaled to the gross limit, small changes left alone.
+
+        Untradable series are never traded. Reducing a position to zero is never too small to trade.
+        """
+        held = book.weights
+        wanted = np.where(market.tradable, decision.weights, np.nan)
+        wanted = np.clip(wanted, 0.0 if self.long_only else -market.max_weight, market.max_weight)
+        after = np.where(np.isnan(wanted), held, wanted)
+        fixed = np.abs(held[np.isnan(wanted)]).sum()
+        room, asked = max(0.0, market.max_gross - fixed), np.abs(np.nan_to_num(wanted)).sum()
+        if asked > room:
+            wanted = wanted * (room / asked)
+            after = np.where(np.isnan(wanted), held, wanted)
+        small = (np.abs(after - held) < self.min_trade) & ~((after == 0) & (held != 0))
+        return Decision(decision.cutoff, decision.series, np.where(small, np.nan, wanted))

@@ -1,0 +1,220 @@
+"""RunSpec: one YAML file, one validated, hashable value."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from backtest.costs import COSTS, AbstractCosts
+from backtest.engine.rules import ENGINES, AbstractEngine
+from backtest.folds import FOLDS, AbstractFolds
+from backtest.limits import Limits
+from backtest.policies.base import POLICIES, AbstractPolicy
+from backtest.yaml12 import load_yaml
+from data.errors import SpecError, nearest
+from data.registry import Registry, plain, validated
+from data.sources.base import SOURCES, AbstractSource
+from forecast.base import AbstractForecaster
+from forecast.calibration import CALIBRATIONS, AbstractCalibration
+from forecast.registry import FORECASTERS, REFERENCE_KINDS
+from forecast.retraining import RETRAINING, AbstractRetraining
+
+_SECTIONS: dict[str, Registry[Any]] = {
+    "data": SOURCES,
+    "forecaster": FORECASTERS,
+    "retraining": RETRAINING,
+    "calibration": CALIBRATIONS,
+    "folds": FOLDS,
+    "policy": POLICIES,
+    "engine": ENGINES,
+    "costs": COSTS,
+    "benchmark": POLICIES,
+}
+
+_DEFAULTS: dict[str, Any] = {
+    "name": "run",
+    "retraining": {"kind": "every_fold"},
+    "calibration": {"kind": "none"},
+    "limits": {},
+    "engine": {"kind": "realistic"},
+    "benchmark": {"kind": "buy_and_hold"},
+    "seed": 0,
+}
+
+KEYS: tuple[str, ...] = (
+    "name", "data", "forecaster", "retraining", "calibration", "folds", "policy", "limits", "engine", "costs",
+    "benchmark", "seed",
+)  # fmt: skip
+"""Every key of a configuration, in the order of a run."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunSpec:
+    """One experiment: data, forecasters, folds, policy, engine, costs and the seed.
+
+    The first forecaster is the one whose account the run is judged by; every other one, and the reference models
+    (naive, drift, seasonal naive, ridge), run beside it on the same folds with the same policy.
+    """
+
+    name: str
+    data: AbstractSource
+    forecaster: tuple[AbstractForecaster, ...]
+    retraining: AbstractRetraining
+    calibration: AbstractCalibration
+    folds: AbstractFolds
+    policy: AbstractPolicy
+    limits: Limits
+    engine: AbstractEngine
+    costs: AbstractCosts
+    benchmark: AbstractPolicy
+    seed: int
+
+    def __post_init__(self) -> None:
+        _check_forecasters(self.forecaster)
+
+    @property
+    def horizon(self) -> int:
+        """Bars ahead, the same for every forecaster."""
+        return self.forecaster[0].horizon
+
+    def resolved(self) -> dict[str, Any]:
+        """Return every setting, defaults included, as plain values; ``build_spec`` turns it back into this spec."""
+        parts: dict[str, Any] = {}
+        for key in KEYS:
+            value = getattr(self, key)
+            if key == "forecaster":
+                parts[key] = [FORECASTERS.describe(each) for each in value]
+            else:
+                parts[key] = _SECTIONS[key].describe(value) if key in _SECTIONS else plain(value)
+        return parts
+
+    def digest(self) -> str:
+        """Return the sha256 of the resolved settings."""
+        return hashlib.sha256(json.dumps(self.resolved(), sort_keys=True).encode()).hexdigest()
+
+
+def load_spec(path: Path | str, overrides: Sequence[str] = ()) -> RunSpec:
+    """Return the spec of a YAML file, with ``a.b=c`` overrides applied.
+
+    Raises:
+        SpecError: when the file is missing or anything in it is not allowed; names every fault.
+    """
+    return build_spec(apply_overrides(read_config(Path(path)), overrides))
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Return the mapping a YAML file holds."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SpecError(f"configuration '{path}' cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise SpecError(f"configuration '{path}' is not UTF-8 text") from error
+    config = load_yaml(text, where=str(path))
+    if not isinstance(config, dict):
+        raise SpecError(
+            f"{path} holds {type(config).__name__}; a mapping with the keys {', '.join(KEYS)} is needed"
+        )
+    return config
+
+
+def apply_overrides(config: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """Return the mapping with each ``a.b=c`` set; the value is read as YAML, list items are named by position."""
+    changed: dict[str, Any] = json.loads(json.dumps(dict(config)))
+    for override in overrides:
+        path, equals, text = override.partition("=")
+        if not equals or not path:
+            raise SpecError(f"override was '{override}'; 'section.key=value' is needed")
+        _set(changed, path.split("."), load_yaml(text, where=f"the value of '{path}'"), path)
+    return changed
+
+
+def _set(node: Any, keys: list[str], value: Any, path: str) -> None:
+    for key in keys[:-1]:
+        node = _child(node, key, path)
+    if isinstance(node, dict):
+        node[keys[-1]] = value
+    elif isinstance(node, list) and keys[-1].isdigit() and int(keys[-1]) < len(node):
+        node[int(keys[-1])] = value
+    else:
+        raise SpecError(f"override '{path}' names nothing that can be set")
+
+
+def _child(node: Any, key: str, path: str) -> Any:
+    if isinstance(node, list):
+        if not key.isdigit() or int(key) >= len(node):
+            raise SpecError(f"override '{path}': '{key}' is no position in a list of {len(node)}")
+        return node[int(key)]
+    if isinstance(node, dict):
+        if isinstance(node.get(key), str):
+            node[key] = {"kind": node[key]}
+        return node.setdefault(key, {})
+    raise SpecError(f"override '{path}': '{key}' is inside a plain value")
+
+
+def build_spec(config: Mapping[str, Any]) -> RunSpec:
+    """Return the spec of a mapping, or one SpecError that names every fault in it."""
+    faults = [f"unknown key '{key}'{nearest(key, KEYS)}" for key in config if key not in KEYS]
+    merged = {**_DEFAULTS, **config}
+    faults += [f"missing key '{key}'" for key in KEYS if key not in merged]
+    parts: dict[str, Any] = {}
+    for key in KEYS:
+        if key in merged:
+            try:
+                parts[key] = _part(key, merged[key])
+            except SpecError as error:
+                faults.append(str(error))
+    if faults:
+        raise SpecError("; ".join(faults))
+    return RunSpec(**parts)
+
+
+def _part(key: str, value: Any) -> Any:
+    if key == "forecaster":
+        many = value if isinstance(value, list) else [value]
+        where = [f"forecaster[{i}]" if len(many) > 1 else "forecaster" for i in range(len(many))]
+        return tuple(FORECASTERS.build(each, at) for each, at in zip(many, where, strict=True))
+    if key in _SECTIONS:
+        return _SECTIONS[key].build(value, key)
+    if key == "limits":
+        if not isinstance(value, Mapping):
+            raise SpecError(f"limits was {value!r}; a mapping is needed")
+        return validated(Limits, value, "limits")
+    wanted = str if key == "name" else int
+    if not isinstance(value, wanted) or isinstance(value, bool):
+        raise SpecError(f"{key} was {value!r}; {'text' if key == 'name' else 'a whole number'} is needed")
+    return value
+
+
+def _check_forecasters(forecasters: tuple[AbstractForecaster, ...]) -> None:
+    if not forecasters:
+        raise SpecError("forecaster is empty; at least one model is needed")
+    first = forecasters[0]
+    for other in forecasters[1:]:
+        for name in ("horizon", "field", "levels", "quantity"):
+            if getattr(other, name) != getattr(first, name):
+                raise SpecError(
+                    f"forecasters disagree on {name}: {getattr(first, name)!r} and {getattr(other, name)!r}; "
+                    "models of one run must be comparable"
+                )
+
+
+def model_labels(forecasters: Sequence[AbstractForecaster]) -> tuple[str, ...]:
+    """Return a distinct label for each model: its kind, numbered from the second of a kind on."""
+    labels: list[str] = []
+    for forecaster in forecasters:
+        kind = FORECASTERS.kind_of(forecaster)
+        count = sum(label.split("-")[0] == kind for label in labels)
+        labels.append(kind if not count else f"{kind}-{count + 1}")
+    return tuple(labels)
+
+
+def with_references(forecasters: Sequence[AbstractForecaster]) -> tuple[AbstractForecaster, ...]:
+    """Return the forecasters followed by the reference models the user did not ask for."""
+    first = forecasters[0]
+    asked = {FORECASTERS.kind_of(forecaster) for forecaster in forecasters}
+    shared = {name: getattr(first, name) for name in ("context", "horizon", "field", "levels", "quantity")}
+    missing = [kind for kind in REFERENCE_KINDS if kind not in asked]
+    return (*forecasters, *(FORECASTERS.build({"kind": kind, **shared}) for kind in missing))

@@ -1,0 +1,276 @@
+"""The walk: one pure step for the backtest, the scheduled job and the paper account."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from backtest.engine.advance import Advance, advance, place
+from backtest.engine.bars import Bars, bars_from
+from backtest.engine.state import EngineState, book_of, start_state
+from backtest.folds import Fold, walk_forward
+from backtest.policies.base import AbstractPolicy, Decision, Market
+from backtest.spec import RunSpec, model_labels, with_references
+from data.history import History
+from data.panel import Floats
+from forecast.base import AbstractFitted, AbstractForecaster
+from forecast.distribution import QuantileForecast
+from forecast.evaluation import truth_of
+from forecast.randomness import RandomStreams
+from forecast.retraining import TrainingAge
+
+JUST_AFTER = np.timedelta64(1, "ns")
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One account of a run: a model's forecasts traded by a policy.
+
+    Attributes:
+        label: the model's label, or the benchmark's kind.
+        forecaster: the model.
+        policy: what trades its forecasts.
+        role: ``asked`` (named by the user, a trial), ``reference`` (always run beside) or ``benchmark``.
+    """
+
+    label: str
+    forecaster: AbstractForecaster
+    policy: AbstractPolicy
+    role: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a walk needs to know besides history.
+
+    Attributes:
+        spec: the experiment.
+        lanes: the accounts, the primary one first and the benchmark last.
+        series: names in the book's order.
+        periods_per_year: bars in the first calendar year of the data, so that more data never changes a decision.
+    """
+
+    spec: RunSpec
+    lanes: tuple[Lane, ...]
+    series: tuple[str, ...]
+    periods_per_year: float
+
+
+@dataclass(frozen=True)
+class FitRecord:
+    """One fit: why, on how much, and what it cost."""
+
+    cutoff: np.datetime64
+    fold: int
+    reason: str
+    rows: int
+    cpu_seconds: float
+    cost_proxy: float
+
+
+@dataclass(frozen=True, eq=False)
+class LaneState:
+    """Everything the next step of one account needs.
+
+    Attributes:
+        fitted: the model in use, None before the first fit.
+        fit: the record of that fit.
+        calibration: state of the calibration.
+        awaiting: raw and calibrated forecasts whose last truth is not known yet, oldest first.
+        engine: cash, units, marks and resting goals.
+    """
+
+    fitted: AbstractFitted | None
+    fit: FitRecord | None
+    calibration: Any
+    awaiting: tuple[tuple[QuantileForecast, QuantileForecast], ...]
+    engine: EngineState
+
+
+@dataclass(frozen=True, eq=False)
+class WalkState:
+    """The state of a walk between two decisions: one state a lane, and the last bar seen."""
+
+    lanes: tuple[LaneState, ...]
+    through: np.datetime64 | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class LaneRecord:
+    """What one lane did at one cutoff: the bars since the last one, a fit if any, the forecast and the decision."""
+
+    advanced: Advance | None
+    fit: FitRecord | None
+    forecast: QuantileForecast
+    decision: Decision
+
+
+@dataclass(frozen=True, eq=False)
+class StepRecord:
+    """One record a lane, made at one cutoff of one fold."""
+
+    fold: int
+    cutoff: np.datetime64
+    lanes: tuple[LaneRecord, ...]
+
+
+def make_plan(spec: RunSpec, history: History) -> Plan:
+    """Return the lanes of a run: what the user asked for, the reference models, and the benchmark."""
+    models = with_references(spec.forecaster)
+    labels = model_labels(models)
+    asked = len(spec.forecaster)
+    lanes = [
+        Lane(label, model, spec.policy, "asked" if i < asked else "reference")
+        for i, (label, model) in enumerate(zip(labels, models, strict=True))
+    ]
+    naive = models[labels.index("naive")]
+    lanes.append(Lane("benchmark", naive, spec.benchmark, "benchmark"))
+    first = history.times[0]
+    return Plan(spec, tuple(lanes), history.panel.series, history.clock.periods_per_year(first, first))
+
+
+def start(plan: Plan) -> WalkState:
+    """Return the state before the first step: nothing fitted, all cash."""
+    engine = start_state(plan.series, plan.spec.engine)
+    lane = LaneState(None, None, plan.spec.calibration.start(), (), engine)
+    return WalkState(tuple(lane for _ in plan.lanes))
+
+
+def step(plan: Plan, state: WalkState, history: History, fold: int) -> tuple[WalkState, StepRecord]:
+    """Return the state and record after one decision at the end of ``history``.
+
+    Pure: the last decision fills at its next bars, losses whose truth is known by now are learnt, the model is refitted
+    when due, the forecast is calibrated, and the policy decides. Nothing after the last row exists here.
+    """
+    bars = new_bars(plan, state, history)
+    market = market_at(plan, history)
+    done = [
+        _lane_step(plan, lane, lane_state, history, _Moment(fold, bars, market))
+        for lane, lane_state in zip(plan.lanes, state.lanes, strict=True)
+    ]
+    record = StepRecord(fold, history.cutoff, tuple(each for _, each in done))
+    return WalkState(tuple(each for each, _ in done), history.cutoff), record
+
+
+def finish(plan: Plan, state: WalkState, history: History) -> tuple[WalkState, tuple[Advance, ...]]:
+    """Return the state after the bars that follow the last decision; nothing new is decided."""
+    bars = new_bars(plan, state, history)
+    assert bars is not None
+    moved = [_advance(plan, lane.engine, bars) for lane in state.lanes]
+    lanes = tuple(replace(lane, engine=each.state) for lane, each in zip(state.lanes, moved, strict=True))
+    return WalkState(lanes, history.cutoff), tuple(moved)
+
+
+def walk(
+    plan: Plan, history: History, folds: Sequence[Fold], state: WalkState
+) -> Iterator[tuple[Fold, WalkState, tuple[StepRecord, ...]]]:
+    """Yield each fold with the state after it and its records; start from a stored state to resume."""
+    for fold in folds:
+        records = []
+        for cutoff in fold.cutoffs:
+            state, record = step(plan, state, history.until(cutoff), fold.number)
+            records.append(record)
+        yield fold, state, tuple(records)
+
+
+def make_folds(plan: Plan, history: History) -> tuple[Fold, ...]:
+    """Return the folds of a plan, oldest first."""
+    return tuple(walk_forward(history.times, plan.spec.folds, plan.spec.horizon))
+
+
+def market_at(plan: Plan, history: History) -> Market:
+    """Return the trading conditions at the end of ``history``."""
+    observed = ~np.isnan(history.panel.field("close")[-1])
+    listed = np.array([name not in history.untradable for name in plan.series])
+    limits = plan.spec.limits
+    return Market(
+        tradable=observed & listed,
+        round_trip_cost=np.full(len(plan.series), plan.spec.costs.round_trip()),
+        periods_per_year=plan.periods_per_year,
+        max_gross=limits.max_gross,
+        max_weight=limits.weight_cap(int(listed.sum())),
+    )
+
+
+def new_bars(plan: Plan, state: WalkState, history: History) -> Bars | None:
+    """Return the bars after the last step up to the end of ``history``; None at the first step."""
+    if state.through is None:
+        return None
+    return bars_from(history.between(state.through + JUST_AFTER, history.cutoff), plan.spec.engine)
+
+
+@dataclass(frozen=True, eq=False)
+class _Moment:
+    """What every lane shares at one cutoff."""
+
+    fold: int
+    bars: Bars | None
+    market: Market
+
+
+def _lane_step(
+    plan: Plan, lane: Lane, state: LaneState, history: History, now: _Moment
+) -> tuple[LaneState, LaneRecord]:
+    advanced = None if now.bars is None else _advance(plan, state.engine, now.bars)
+    engine = state.engine if advanced is None else advanced.state
+    state = _learn(plan, replace(state, engine=engine), history)
+    state, fit = _refit(plan, lane, state, history, now.fold)
+    assert state.fitted is not None
+    rng = RandomStreams(plan.spec.seed, history.cutoff)
+    raw = state.fitted.predict(history, rng)
+    forecast = plan.spec.calibration.calibrate(state.calibration, raw)
+    book = book_of(engine)
+    decision = plan.spec.limits.apply(lane.policy.decide(forecast, book, now.market, rng), book, now.market)
+    placed = place(engine, decision, plan.spec.engine)
+    state = replace(state, engine=placed, awaiting=(*state.awaiting, (raw, forecast)))
+    return state, LaneRecord(advanced, fit, forecast, decision)
+
+
+def _advance(plan: Plan, engine: EngineState, bars: Bars) -> Advance:
+    return advance(engine, bars, plan.spec.engine, plan.spec.costs, plan.periods_per_year)
+
+
+def _learn(plan: Plan, state: LaneState, history: History) -> LaneState:
+    """Feed the calibration every forecast whose last truth is known by now, oldest first."""
+    calibration, waiting = state.calibration, list(state.awaiting)
+    while waiting and waiting[0][0].times[-1] <= history.cutoff:
+        raw, issued = waiting.pop(0)
+        truth = truth_of(raw, history, plan.spec.forecaster[0].field)
+        calibration = plan.spec.calibration.learn(calibration, raw, issued, truth)
+    return replace(state, calibration=calibration, awaiting=tuple(waiting))
+
+
+def _refit(
+    plan: Plan, lane: Lane, state: LaneState, history: History, fold: int
+) -> tuple[LaneState, FitRecord | None]:
+    reason = plan.spec.retraining.due(_age(state, history, fold))
+    if reason is None:
+        return state, None
+    train = plan.spec.folds.training(history)
+    begun = time.process_time()
+    fitted = lane.forecaster.fit(train, RandomStreams(plan.spec.seed, history.cutoff))
+    seconds = time.process_time() - begun
+    rows = len(train.panel)
+    fit = FitRecord(history.cutoff, fold, reason, rows, seconds, float(rows * len(train.panel.series)))
+    return replace(state, fitted=fitted, fit=fit), fit
+
+
+def _age(state: LaneState, history: History, fold: int) -> TrainingAge:
+    if state.fit is None:
+        return TrainingAge(fold, None, 0)
+    bars = int((history.times > state.fit.cutoff).sum())
+    return TrainingAge(fold, state.fit.fold, bars)
+
+
+def target_matrix(bars: Bars, decisions: Sequence[Decision]) -> Floats:
+    """Return the weights decided at each bar, (T, S), NaN where nothing was decided."""
+    targets = np.full((len(bars.times), len(bars.series)), np.nan)
+    for decision in decisions:
+        targets[np.searchsorted(bars.times, decision.cutoff)] = decision.weights
+    return targets
+
+
+OnFold = Callable[[Fold, int, float], None]
+"""Told after each fold: the fold, how many there are, and the primary lane's equity."""
