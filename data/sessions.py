@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from data.errors import SpecError, nearest
 from data.panel import Times, as_time
@@ -117,7 +118,30 @@ def _ceil(instant: np.datetime64, step: np.timedelta64) -> np.datetime64:
 def _exchange(name: str, first_year: int, last_year: int) -> Any:
     from exchange_calendars import get_calendar
 
-    return get_calendar(name, start=f"{first_year}-01-01", end=f"{last_year}-12-31")
+    low, high = _bounds(name)
+    start, end = np.datetime64(f"{first_year}-01-01"), np.datetime64(f"{last_year}-12-31")
+    return get_calendar(name, start=str(max(start, low)), end=str(min(end, high)))
+
+
+@lru_cache(maxsize=64)
+def _bounds(name: str) -> tuple[np.datetime64, np.datetime64]:
+    """Return the first and last day an exchange's holidays are published for."""
+    from exchange_calendars import get_calendar
+
+    # The bounds belong to the calendar's class, which only an instance reveals; any span inside every bound will do.
+    rules = type(get_calendar(name, start="2024-01-01", end="2024-01-31"))
+    low, high = rules.bound_min(), rules.bound_max()
+    return (
+        np.datetime64("1900-01-01" if low is None else low.date(), "D"),
+        np.datetime64("2200-12-31" if high is None else high.date(), "D"),
+    )
+
+
+def _check_published(name: str, first: np.datetime64, last: np.datetime64) -> None:
+    low, high = _bounds(name)
+    for day in (first.astype("datetime64[D]"), last.astype("datetime64[D]")):
+        if not low <= day <= high:
+            raise SpecError(f"calendar '{name}' is published from {low} to {high}; {day} was asked for")
 
 
 def _years(first: np.datetime64, last: np.datetime64) -> tuple[int, int]:
@@ -126,12 +150,26 @@ def _years(first: np.datetime64, last: np.datetime64) -> tuple[int, int]:
     return start // 10 * 10, stop // 10 * 10 + 10
 
 
+def session_closes(calendar: str, first: Any, last: Any) -> tuple[npt.NDArray[np.datetime64], Times]:
+    """Return the sessions that may touch a span: their dates (N,) and the stamps of their closes (N,), UTC.
+
+    The span is only a hint: exchanges return whole decades, so cut the closes before using them as a range.
+    """
+    start, stop = as_time(first), as_time(last)
+    if calendar in (ALWAYS, WEEKDAYS):
+        days = np.arange(start.astype("datetime64[D]"), stop.astype("datetime64[D]") + 1)
+        if calendar == ALWAYS:
+            return days, days.astype("datetime64[ns]") + DAY
+        days = days[np.is_busday(days)]
+        return days, days.astype("datetime64[ns]")
+    _check_published(calendar, start, stop)
+    closes = _exchange(calendar, *_years(start, stop)).closes
+    dates = np.asarray(closes.index.to_numpy()).astype("datetime64[D]")
+    return dates, np.asarray(closes.dt.tz_convert(None).to_numpy()).astype("datetime64[ns]")
+
+
 def _closes(calendar: str, first: np.datetime64, last: np.datetime64) -> Times:
-    if calendar == WEEKDAYS:
-        days = np.arange(first.astype("datetime64[D]"), last.astype("datetime64[D]") + 1)
-        return days[np.is_busday(days)].astype("datetime64[ns]")
-    closes = _exchange(calendar, *_years(first, last)).closes
-    return np.asarray(closes.dt.tz_convert(None).to_numpy()).astype("datetime64[ns]")
+    return session_closes(calendar, first, last)[1]
 
 
 def _intraday(clock: BarClock, first: np.datetime64, last: np.datetime64) -> Times:
@@ -139,6 +177,7 @@ def _intraday(clock: BarClock, first: np.datetime64, last: np.datetime64) -> Tim
     if clock.calendar == WEEKDAYS:
         grid = np.arange(_ceil(first, step), last + np.timedelta64(1, "ns"), step)
         return grid[np.is_busday((grid - np.timedelta64(1, "ns")).astype("datetime64[D]"))]
+    _check_published(clock.calendar, first, last)
     calendar = _exchange(clock.calendar, *_years(first, last))
     opens = np.asarray(calendar.opens.dt.tz_convert(None).to_numpy()).astype("datetime64[ns]")
     closes = np.asarray(calendar.closes.dt.tz_convert(None).to_numpy()).astype("datetime64[ns]")
