@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from backtest.costs import COSTS, AbstractCosts
-from backtest.engine.rules import ENGINES, AbstractEngine
+from backtest.engine.rules import ENGINES, EngineSpec
 from backtest.folds import FOLDS, AbstractFolds
 from backtest.limits import Limits
 from backtest.policies.base import POLICIES, AbstractPolicy
@@ -21,7 +21,7 @@ from forecast.calibration import CALIBRATIONS, AbstractCalibration
 from forecast.registry import FORECASTERS, REFERENCE_KINDS
 from forecast.retraining import RETRAINING, AbstractRetraining
 
-_SECTIONS: dict[str, Registry[Any]] = {
+SECTIONS: dict[str, Registry[Any]] = {
     "data": SOURCES,
     "forecaster": FORECASTERS,
     "retraining": RETRAINING,
@@ -33,7 +33,7 @@ _SECTIONS: dict[str, Registry[Any]] = {
     "benchmark": POLICIES,
 }
 
-_DEFAULTS: dict[str, Any] = {
+DEFAULTS: dict[str, Any] = {
     "name": "run",
     "retraining": {"kind": "every_fold"},
     "calibration": {"kind": "none"},
@@ -48,6 +48,9 @@ KEYS: tuple[str, ...] = (
     "benchmark", "seed",
 )  # fmt: skip
 """Every key of a configuration, in the order of a run."""
+
+REQUIRED: tuple[str, ...] = tuple(key for key in KEYS if key not in DEFAULTS)
+"""The keys a configuration must have; the others have defaults."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -66,7 +69,7 @@ class RunSpec:
     folds: AbstractFolds
     policy: AbstractPolicy
     limits: Limits
-    engine: AbstractEngine
+    engine: EngineSpec
     costs: AbstractCosts
     benchmark: AbstractPolicy
     seed: int
@@ -87,7 +90,7 @@ class RunSpec:
             if key == "forecaster":
                 parts[key] = [FORECASTERS.describe(each) for each in value]
             else:
-                parts[key] = _SECTIONS[key].describe(value) if key in _SECTIONS else plain(value)
+                parts[key] = SECTIONS[key].describe(value) if key in SECTIONS else plain(value)
         return parts
 
     def digest(self) -> str:
@@ -157,7 +160,7 @@ def _child(node: Any, key: str, path: str) -> Any:
 def build_spec(config: Mapping[str, Any]) -> RunSpec:
     """Return the spec of a mapping, or one SpecError that names every fault in it."""
     faults = [f"unknown key '{key}'{nearest(key, KEYS)}" for key in config if key not in KEYS]
-    merged = {**_DEFAULTS, **config}
+    merged = {**DEFAULTS, **config}
     faults += [f"missing key '{key}'" for key in KEYS if key not in merged]
     parts: dict[str, Any] = {}
     for key in KEYS:
@@ -176,8 +179,8 @@ def _part(key: str, value: Any) -> Any:
         many = value if isinstance(value, list) else [value]
         where = [f"forecaster[{i}]" if len(many) > 1 else "forecaster" for i in range(len(many))]
         return tuple(FORECASTERS.build(each, at) for each, at in zip(many, where, strict=True))
-    if key in _SECTIONS:
-        return _SECTIONS[key].build(value, key)
+    if key in SECTIONS:
+        return SECTIONS[key].build(value, key)
     if key == "limits":
         if not isinstance(value, Mapping):
             raise SpecError(f"limits was {value!r}; a mapping is needed")

@@ -9,7 +9,7 @@ import numpy as np
 
 from backtest.engine.advance import Advance, advance, place
 from backtest.engine.bars import Bars, bars_from
-from backtest.engine.state import EngineState, book_of, start_state
+from backtest.engine.state import EngineState, book, start_state
 from backtest.folds import Fold, walk_forward
 from backtest.policies.base import AbstractPolicy, Decision, Market
 from backtest.spec import RunSpec, model_labels, with_references
@@ -101,7 +101,7 @@ class WalkState:
 class LaneRecord:
     """What one lane did at one cutoff: the bars since the last one, a fit if any, the forecast and the decision."""
 
-    advanced: Advance | None
+    advanced: Advance
     fit: FitRecord | None
     forecast: QuantileForecast
     decision: Decision
@@ -157,7 +157,6 @@ def step(plan: Plan, state: WalkState, history: History, fold: int) -> tuple[Wal
 def finish(plan: Plan, state: WalkState, history: History) -> tuple[WalkState, tuple[Advance, ...]]:
     """Return the state after the bars that follow the last decision; nothing new is decided."""
     bars = new_bars(plan, state, history)
-    assert bars is not None
     moved = [_advance(plan, lane.engine, bars) for lane in state.lanes]
     lanes = tuple(replace(lane, engine=each.state) for lane, each in zip(state.lanes, moved, strict=True))
     return WalkState(lanes, history.cutoff), tuple(moved)
@@ -194,11 +193,10 @@ def market_at(plan: Plan, history: History) -> Market:
     )
 
 
-def new_bars(plan: Plan, state: WalkState, history: History) -> Bars | None:
-    """Return the bars after the last step up to the end of ``history``; None at the first step."""
-    if state.through is None:
-        return None
-    return bars_from(history.between(state.through + JUST_AFTER, history.cutoff), plan.spec.engine)
+def new_bars(plan: Plan, state: WalkState, history: History) -> Bars:
+    """Return the bars after the last step up to the end of ``history``; at the first step only the last bar."""
+    begin = history.cutoff if state.through is None else state.through + JUST_AFTER
+    return bars_from(history.between(begin, history.cutoff), plan.spec.engine.fill)
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,24 +204,24 @@ class _Moment:
     """What every lane shares at one cutoff."""
 
     fold: int
-    bars: Bars | None
+    bars: Bars
     market: Market
 
 
 def _lane_step(
     plan: Plan, lane: Lane, state: LaneState, history: History, now: _Moment
 ) -> tuple[LaneState, LaneRecord]:
-    advanced = None if now.bars is None else _advance(plan, state.engine, now.bars)
-    engine = state.engine if advanced is None else advanced.state
+    advanced = _advance(plan, state.engine, now.bars)
+    engine = advanced.state
     state = _learn(plan, replace(state, engine=engine), history)
     state, fit = _refit(plan, lane, state, history, now.fold)
     assert state.fitted is not None
     rng = RandomStreams(plan.spec.seed, history.cutoff)
     raw = state.fitted.predict(history, rng)
     forecast = plan.spec.calibration.calibrate(state.calibration, raw)
-    book = book_of(engine)
-    decision = plan.spec.limits.apply(lane.policy.decide(forecast, book, now.market, rng), book, now.market)
-    placed = place(engine, decision, plan.spec.engine)
+    held = book(engine)
+    decision = plan.spec.limits.apply(lane.policy.decide(forecast, held, now.market, rng), held, now.market)
+    placed = place(engine, decision, plan.spec.engine, now.market.tradable)
     state = replace(state, engine=placed, awaiting=(*state.awaiting, (raw, forecast)))
     return state, LaneRecord(advanced, fit, forecast, decision)
 
