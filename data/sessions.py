@@ -4,6 +4,7 @@ Exchange sessions come from ``exchange_calendars`` and are always asked with exp
 plain arithmetic. Calendars are published ahead, so the stamp of a bar to come is not future data.
 """
 
+import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -116,20 +117,25 @@ def _ceil(instant: np.datetime64, step: np.timedelta64) -> np.datetime64:
 
 @lru_cache(maxsize=16)
 def _exchange(name: str, first_year: int, last_year: int) -> Any:
-    from exchange_calendars import get_calendar
-
     low, high = _bounds(name)
     start, end = np.datetime64(f"{first_year}-01-01"), np.datetime64(f"{last_year}-12-31")
-    return get_calendar(name, start=str(max(start, low)), end=str(min(end, high)))
+    return _calendar(name, str(max(start, low)), str(min(end, high)))
+
+
+def _calendar(name: str, start: str, end: str) -> Any:
+    from exchange_calendars import get_calendar
+
+    with warnings.catch_warnings():
+        # The library's own use of pandas is deprecated from pandas 3.1 on; its values are right.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return get_calendar(name, start=start, end=end)
 
 
 @lru_cache(maxsize=64)
 def _bounds(name: str) -> tuple[np.datetime64, np.datetime64]:
     """Return the first and last day an exchange's holidays are published for."""
-    from exchange_calendars import get_calendar
-
     # The bounds belong to the calendar's class, which only an instance reveals; any span inside every bound will do.
-    rules = type(get_calendar(name, start="2024-01-01", end="2024-01-31"))
+    rules = type(_calendar(name, "2024-01-01", "2024-01-31"))
     low, high = rules.bound_min(), rules.bound_max()
     return (
         np.datetime64("1900-01-01" if low is None else low.date(), "D"),
@@ -157,9 +163,9 @@ def session_closes(calendar: str, first: Any, last: Any) -> tuple[npt.NDArray[np
     """
     start, stop = as_time(first), as_time(last)
     if calendar in (ALWAYS, WEEKDAYS):
-        days = np.arange(start.astype("datetime64[D]"), stop.astype("datetime64[D]") + 1)
+        days: Times = np.arange(start.astype("datetime64[D]"), stop.astype("datetime64[D]") + 1)
         if calendar == ALWAYS:
-            return days, days.astype("datetime64[ns]") + DAY
+            return days, np.asarray(days.astype("datetime64[ns]") + DAY)
         days = days[np.is_busday(days)]
         return days, days.astype("datetime64[ns]")
     _check_published(calendar, start, stop)
