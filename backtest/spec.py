@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from backtest.configuration import apply_overrides, read_config
 from backtest.costs import COSTS, AbstractCosts
 from backtest.engine.rules import ENGINES, EngineSpec
 from backtest.folds import FOLDS, AbstractFolds
 from backtest.limits import Limits
 from backtest.policies.base import POLICIES, AbstractPolicy
-from backtest.yaml12 import load_yaml
 from data.errors import SpecError, nearest
 from data.registry import Registry, plain, validated
 from data.sources.base import SOURCES, AbstractSource
@@ -105,56 +105,6 @@ def load_spec(path: Path | str, overrides: Sequence[str] = ()) -> RunSpec:
         SpecError: when the file is missing or anything in it is not allowed; names every fault.
     """
     return build_spec(apply_overrides(read_config(Path(path)), overrides))
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """Return the mapping a YAML file holds."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise SpecError(f"configuration '{path}' cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise SpecError(f"configuration '{path}' is not UTF-8 text") from error
-    config = load_yaml(text, where=str(path))
-    if not isinstance(config, dict):
-        raise SpecError(
-            f"{path} holds {type(config).__name__}; a mapping with the keys {', '.join(KEYS)} is needed"
-        )
-    return config
-
-
-def apply_overrides(config: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """Return the mapping with each ``a.b=c`` set; the value is read as YAML, list items are named by position."""
-    changed: dict[str, Any] = json.loads(json.dumps(dict(config)))
-    for override in overrides:
-        path, equals, text = override.partition("=")
-        if not equals or not path:
-            raise SpecError(f"override was '{override}'; 'section.key=value' is needed")
-        _set(changed, path.split("."), load_yaml(text, where=f"the value of '{path}'"), path)
-    return changed
-
-
-def _set(node: Any, keys: list[str], value: Any, path: str) -> None:
-    for key in keys[:-1]:
-        node = _child(node, key, path)
-    if isinstance(node, dict):
-        node[keys[-1]] = value
-    elif isinstance(node, list) and keys[-1].isdigit() and int(keys[-1]) < len(node):
-        node[int(keys[-1])] = value
-    else:
-        raise SpecError(f"override '{path}' names nothing that can be set")
-
-
-def _child(node: Any, key: str, path: str) -> Any:
-    if isinstance(node, list):
-        if not key.isdigit() or int(key) >= len(node):
-            raise SpecError(f"override '{path}': '{key}' is no position in a list of {len(node)}")
-        return node[int(key)]
-    if isinstance(node, dict):
-        if isinstance(node.get(key), str):
-            node[key] = {"kind": node[key]}
-        return node.setdefault(key, {})
-    raise SpecError(f"override '{path}': '{key}' is inside a plain value")
 
 
 def build_spec(config: Mapping[str, Any]) -> RunSpec:

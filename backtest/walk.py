@@ -1,7 +1,7 @@
 """The walk: one pure step for the backtest, the scheduled job and the paper account."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -99,9 +99,8 @@ class WalkState:
 
 @dataclass(frozen=True, eq=False)
 class LaneRecord:
-    """What one lane did at one cutoff: the bars since the last one, a fit if any, the forecast and the decision."""
+    """What one lane did at one cutoff: a fit if one was due, the calibrated forecast and the decision."""
 
-    advanced: Advance
     fit: FitRecord | None
     forecast: QuantileForecast
     decision: Decision
@@ -154,12 +153,11 @@ def step(plan: Plan, state: WalkState, history: History, fold: int) -> tuple[Wal
     return WalkState(tuple(each for each, _ in done), history.cutoff), record
 
 
-def finish(plan: Plan, state: WalkState, history: History) -> tuple[WalkState, tuple[Advance, ...]]:
+def finish(plan: Plan, state: WalkState, history: History) -> WalkState:
     """Return the state after the bars that follow the last decision; nothing new is decided."""
     bars = new_bars(plan, state, history)
-    moved = [_advance(plan, lane.engine, bars) for lane in state.lanes]
-    lanes = tuple(replace(lane, engine=each.state) for lane, each in zip(state.lanes, moved, strict=True))
-    return WalkState(lanes, history.cutoff), tuple(moved)
+    lanes = tuple(replace(lane, engine=_advance(plan, lane.engine, bars).state) for lane in state.lanes)
+    return WalkState(lanes, history.cutoff)
 
 
 def walk(
@@ -211,8 +209,7 @@ class _Moment:
 def _lane_step(
     plan: Plan, lane: Lane, state: LaneState, history: History, now: _Moment
 ) -> tuple[LaneState, LaneRecord]:
-    advanced = _advance(plan, state.engine, now.bars)
-    engine = advanced.state
+    engine = _advance(plan, state.engine, now.bars).state
     state = _learn(plan, replace(state, engine=engine), history)
     state, fit = _refit(plan, lane, state, history, now.fold)
     assert state.fitted is not None
@@ -223,7 +220,7 @@ def _lane_step(
     decision = plan.spec.limits.apply(lane.policy.decide(forecast, held, now.market, rng), held, now.market)
     placed = place(engine, decision, plan.spec.engine, now.market.tradable)
     state = replace(state, engine=placed, awaiting=(*state.awaiting, (raw, forecast)))
-    return state, LaneRecord(advanced, fit, forecast, decision)
+    return state, LaneRecord(fit, forecast, decision)
 
 
 def _advance(plan: Plan, engine: EngineState, bars: Bars) -> Advance:
@@ -262,13 +259,16 @@ def _age(state: LaneState, history: History, fold: int) -> TrainingAge:
     return TrainingAge(fold, state.fit.fold, bars)
 
 
+def replay(plan: Plan, bars: Bars, decisions: Sequence[Decision]) -> Advance:
+    """Return one account's whole path in one call of the engine; the same bits as the walk that made the decisions."""
+    targets = target_matrix(bars, decisions)
+    begun = start_state(plan.series, plan.spec.engine)
+    return advance(begun, bars, plan.spec.engine, plan.spec.costs, plan.periods_per_year, targets)
+
+
 def target_matrix(bars: Bars, decisions: Sequence[Decision]) -> Floats:
     """Return the weights decided at each bar, (T, S), NaN where nothing was decided."""
     targets = np.full((len(bars.times), len(bars.series)), np.nan)
     for decision in decisions:
         targets[np.searchsorted(bars.times, decision.cutoff)] = decision.weights
     return targets
-
-
-OnFold = Callable[[Fold, int, float], None]
-"""Told after each fold: the fold, how many there are, and the primary lane's equity."""

@@ -23,7 +23,9 @@ def config_path(name: str) -> Path:
     shipped = {path.stem: path for path in configs_folder().glob("*.yaml")}
     if name in shipped:
         return shipped[name]
-    raise SpecError(f"configuration '{name}' was not found; a file, or one of: {', '.join(sorted(shipped))}{_hint(name, shipped)}")
+    raise SpecError(
+        f"configuration '{name}' was not found; a file, or one of: {', '.join(sorted(shipped))}{_hint(name, shipped)}"
+    )
 
 
 def _hint(name: str, shipped: dict[str, Path]) -> str:

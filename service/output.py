@@ -45,11 +45,15 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(columns)]
     print_line(title)
     for row in [list(columns), *cells]:
-        parts = [text.rjust(w) if n else text.ljust(w) for text, w, n in zip(row, widths, numeric, strict=True)]
+        parts = [
+            text.rjust(w) if n else text.ljust(w) for text, w, n in zip(row, widths, numeric, strict=True)
+        ]
         print_line("  ".join(parts).rstrip())
 
 
-def _draw(title: str, columns: Sequence[str], cells: Sequence[Sequence[str]], numeric: Sequence[bool]) -> None:
+def _draw(
+    title: str, columns: Sequence[str], cells: Sequence[Sequence[str]], numeric: Sequence[bool]
+) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table

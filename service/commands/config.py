@@ -9,7 +9,9 @@ from service.configs import config_path
 from service.output import print_json, print_line
 
 app = typer.Typer(help="Configurations: show, validate, schema.", no_args_is_help=True)
-Name = Annotated[str, typer.Argument(metavar="CONFIG", help="A YAML file, or the name of a shipped configuration.")]
+Name = Annotated[
+    str, typer.Argument(metavar="CONFIG", help="A YAML file, or the name of a shipped configuration.")
+]
 
 
 @app.command("show")

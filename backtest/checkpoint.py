@@ -1,0 +1,131 @@
+"""Checkpoints: the walk after each finished fold, on disk, so that an interrupted run goes on from there."""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from backtest.engine.state import from_arrays, to_arrays
+from backtest.errors import RunError
+from backtest.policies.base import Decision
+from backtest.walk import FitRecord, LaneRecord, LaneState, Plan, StepRecord, WalkState
+from forecast.packing import pack_forecasts, unpack_forecasts
+from forecast.storage import load_fitted, save_fitted
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """How far a walk has come: finished folds, the state after them, and their records."""
+
+    folds: int
+    state: WalkState
+    records: tuple[StepRecord, ...]
+
+
+def save_fold(folder: Path, plan: Plan, number: int, state: WalkState, records: Sequence[StepRecord]) -> None:
+    """Write one finished fold; it appears whole or not at all, and replaces the state of the fold before.
+
+    Raises:
+        RunError: when the disk does not take it.
+    """
+    draft, final = folder / f".fold-{number:05d}", folder / f"fold-{number:05d}"
+    try:
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        _write_records(draft, plan, records)
+        _write_state(draft / "state", state)
+        draft.rename(final)
+        shutil.rmtree(folder / f"fold-{number - 1:05d}" / "state", ignore_errors=True)
+    except OSError as error:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise RunError(f"fold {number} cannot be written to {folder}: {error.strerror or error}") from error
+
+
+def load_progress(folder: Path, plan: Plan) -> Progress | None:
+    """Return what an interrupted run finished, or None when nothing usable is there."""
+    folds = sorted(folder.glob("fold-*"))
+    if not folds or not (folds[-1] / "state").is_dir():
+        return None
+    records = tuple(record for fold in folds for record in _read_records(fold, plan))
+    return Progress(len(folds), _read_state(folds[-1] / "state", plan), records)
+
+
+def _write_records(folder: Path, plan: Plan, records: Sequence[StepRecord]) -> None:
+    facts = {
+        "fold": [record.fold for record in records],
+        "cutoff": [int(record.cutoff.astype(np.int64)) for record in records],
+        "fits": [[_fit_facts(lane.fit) for lane in record.lanes] for record in records],
+    }
+    (folder / "records.json").write_text(json.dumps(facts))
+    for i in range(len(plan.lanes)):
+        arrays = pack_forecasts([record.lanes[i].forecast for record in records])
+        arrays["weights"] = np.array([record.lanes[i].decision.weights for record in records])
+        _write_arrays(folder / f"lane-{i}.npz", arrays)
+
+
+def _read_records(folder: Path, plan: Plan) -> list[StepRecord]:
+    facts = json.loads((folder / "records.json").read_text())
+    cutoffs = [np.datetime64(stamp, "ns") for stamp in facts["cutoff"]]
+    lanes = []
+    for i in range(len(plan.lanes)):
+        arrays = _read_arrays(folder / f"lane-{i}.npz")
+        fits = [_fit(row[i]) for row in facts["fits"]]
+        decisions = [Decision(t, plan.series, w) for t, w in zip(cutoffs, arrays["weights"], strict=True)]
+        lanes.append(list(map(LaneRecord, fits, unpack_forecasts(arrays), decisions)))
+    steps = zip(facts["fold"], cutoffs, zip(*lanes, strict=True), strict=True)
+    return [StepRecord(fold, cutoff, row) for fold, cutoff, row in steps]
+
+
+def _write_state(folder: Path, state: WalkState) -> None:
+    for i, lane in enumerate(state.lanes):
+        place = folder / str(i)
+        place.mkdir(parents=True)
+        _write_arrays(place / "engine.npz", to_arrays(lane.engine))
+        _write_arrays(place / "calibration.npz", lane.calibration.to_arrays())
+        _write_arrays(place / "raw.npz", pack_forecasts([raw for raw, _ in lane.awaiting]))
+        _write_arrays(place / "issued.npz", pack_forecasts([issued for _, issued in lane.awaiting]))
+        (place / "fit.json").write_text(json.dumps(_fit_facts(lane.fit)))
+        if lane.fitted is not None:
+            save_fitted(lane.fitted, place / "model")
+    assert state.through is not None
+    (folder / "through.json").write_text(json.dumps(int(state.through.astype(np.int64))))
+
+
+def _read_state(folder: Path, plan: Plan) -> WalkState:
+    through = np.datetime64(json.loads((folder / "through.json").read_text()), "ns")
+    return WalkState(tuple(_read_lane(folder / str(i), plan) for i in range(len(plan.lanes))), through)
+
+
+def _read_lane(folder: Path, plan: Plan) -> LaneState:
+    raw = unpack_forecasts(_read_arrays(folder / "raw.npz"))
+    issued = unpack_forecasts(_read_arrays(folder / "issued.npz"))
+    return LaneState(
+        fitted=load_fitted(folder / "model"),
+        fit=_fit(json.loads((folder / "fit.json").read_text())),
+        calibration=plan.spec.calibration.from_arrays(_read_arrays(folder / "calibration.npz")),
+        awaiting=tuple(zip(raw, issued, strict=True)),
+        engine=from_arrays(_read_arrays(folder / "engine.npz")),
+    )
+
+
+def _fit_facts(fit: FitRecord | None) -> dict[str, Any] | None:
+    return None if fit is None else {**vars(fit), "cutoff": int(fit.cutoff.astype(np.int64))}
+
+
+def _fit(facts: Mapping[str, Any] | None) -> FitRecord | None:
+    return None if facts is None else FitRecord(**{**facts, "cutoff": np.datetime64(facts["cutoff"], "ns")})
+
+
+def _write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    with path.open("wb") as file:
+        np.savez(file, allow_pickle=False, **dict(arrays))
+
+
+def _read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    with np.load(path, allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}

@@ -1,0 +1,1 @@
+"""Reproductions: published claims, run again beside the naive row."""
