@@ -29,9 +29,9 @@ class Book:
 
     @property
     def equity(self) -> float:
-        """Cash plus the value of all positions at their marks."""
+        """Cash plus the value of all positions at their marks, added one by one as the engine does, to the last bit."""
         held = self.units != 0
-        return float(self.cash + (self.units[held] * self.marks[held]).sum())
+        return float(np.add.accumulate([self.cash, *(self.units[held] * self.marks[held])])[-1])
 
     @property
     def weights(self) -> Floats:
