@@ -1,0 +1,161 @@
+"""Bars: raw prices, volumes and corporate actions as the engine trades them."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from backtest.engine.rules import Fill
+from backtest.errors import EngineError
+from data.events import CorporateActions
+from data.history import History
+from data.panel import Floats, Panel, Times, read_only
+
+_PRICES = ("open", "high", "low", "close")
+
+
+@dataclass(frozen=True, eq=False)
+class Bars:
+    """Raw bars of S series at T times; row i is complete at ``times[i]``.
+
+    Attributes:
+        times: (T,) ends of the bars, UTC, increasing.
+        series: S names.
+        open: (T, S) first price of the bar, NaN = no trade is possible in this bar.
+        high: (T, S) highest price, NaN = unknown.
+        low: (T, S) lowest price, NaN = unknown.
+        close: (T, S) last price, NaN = the bar is absent and positions keep their mark.
+        volume: (T, S) units traded in the bar, NaN = unknown (then no participation cap applies).
+        splits: (T, S) new units per old unit, in force before this bar trades; 1 = none.
+        dividends: (T, S) cash per unit held before this bar and before its split; 0 = none.
+        tradable: (S,) bool; prices of the others are not checked, because nothing can be bought at them.
+
+    Raises:
+        EngineError: when shapes disagree, or a price, volume or action of a tradable series cannot be.
+    """
+
+    times: Times
+    series: tuple[str, ...]
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    volume: Floats
+    splits: Floats
+    dividends: Floats
+    tradable: npt.NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "times", read_only(np.asarray(self.times).astype("datetime64[ns]")))
+        object.__setattr__(self, "tradable", read_only(np.ascontiguousarray(self.tradable, bool)))
+        shape = (len(self.times), len(self.series))
+        for name in (*_PRICES, "volume", "splits", "dividends"):
+            array = np.ascontiguousarray(getattr(self, name), np.float64)
+            if array.shape != shape:
+                raise EngineError(f"bars.{name} has shape {array.shape}; times and series ask for {shape}")
+            object.__setattr__(self, name, read_only(array))
+        if self.tradable.shape != (shape[1],):
+            raise EngineError(f"bars.tradable has shape {self.tradable.shape}; {(shape[1],)} is needed")
+        _check(self)
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def rows(self, start: int, stop: int) -> "Bars":
+        """Return rows ``start`` to ``stop - 1`` (views; no copy, no second validation)."""
+        cut = object.__new__(Bars)
+        for name in ("times", *_PRICES, "volume", "splits", "dividends"):
+            object.__setattr__(cut, name, getattr(self, name)[start:stop])
+        object.__setattr__(cut, "series", self.series)
+        object.__setattr__(cut, "tradable", self.tradable)
+        return cut
+
+    def scaled(self, factor: float) -> "Bars":
+        """Return the bars with every price and dividend multiplied, as in another currency unit."""
+        priced = {name: getattr(self, name) * factor for name in (*_PRICES, "dividends")}
+        return replace(self, **priced)
+
+
+def bars_from(history: History, fill: Fill = "open") -> Bars:
+    """Return the raw bars of a history.
+
+    High, low and volume are NaN where the panel has no such field. An action stands on the bar with its stamp; where
+    that series has no bar then, on its next one. Actions stamped before the first row belong to bars already gone.
+    Cut the result with ``rows``, not the history, so that a delayed action is never lost at a cut.
+
+    Args:
+        history: its last row may be any time; a longer history gives the same bars in the rows both have.
+        fill: ``close`` accepts a panel without opens.
+
+    Raises:
+        EngineError: when the panel has no ``close``, or no ``open`` and orders fill at the open.
+    """
+    panel = history.panel
+    for name in ("close", "open") if fill == "open" else ("close",):
+        if name not in panel.fields:
+            has = ", ".join(panel.fields)
+            raise EngineError(
+                f"the panel has no field '{name}' (it has {has}); without opens use 'fill: close'"
+            )
+    prices = {name: _field(panel, name) for name in (*_PRICES, "volume")}
+    splits, dividends = _actions(history.actions, panel, ~np.isnan(prices["close"]))
+    tradable = np.array([name not in history.untradable for name in panel.series], bool)
+    return Bars(panel.times, panel.series, **prices, splits=splits, dividends=dividends, tradable=tradable)
+
+
+def _field(panel: Panel, name: str) -> Floats:
+    if name in panel.fields:
+        return panel.field(name)
+    return np.full(panel.values.shape[:2], np.nan)
+
+
+def _actions(
+    actions: CorporateActions, panel: Panel, present: npt.NDArray[np.bool_]
+) -> tuple[Floats, Floats]:
+    """Return split ratios and dividends by bar, (T, S) each.
+
+    A dividend that shares a bar with an earlier split is paid per unit held before that split, so it is multiplied
+    by the ratio; at one stamp dividends count before splits.
+    """
+    splits, dividends = np.ones(present.shape), np.zeros(present.shape)
+    column = {name: index for index, name in enumerate(panel.series)}
+    stamps = actions.times.astype("datetime64[ns]")
+    for row in np.lexsort((actions.splits != 1, stamps)):
+        s = column.get(str(actions.series[row]))
+        if s is None or not len(panel) or stamps[row] < panel.times[0]:
+            continue
+        first = int(np.searchsorted(panel.times, stamps[row], side="left"))
+        later = np.flatnonzero(present[first:, s])
+        if len(later):
+            t = first + int(later[0])
+            dividends[t, s] += actions.dividends[row] * splits[t, s]
+            splits[t, s] *= actions.splits[row]
+    return splits, dividends
+
+
+def _check(bars: Bars) -> None:
+    if (np.diff(bars.times) <= np.timedelta64(0, "ns")).any():
+        row = int(np.flatnonzero(np.diff(bars.times) <= np.timedelta64(0, "ns"))[0]) + 1
+        raise EngineError(f"bar times must increase; row {row} is {bars.times[row]}")
+    for name in _PRICES:
+        price = getattr(bars, name)
+        _refuse(
+            bars, name, np.isinf(price) | (price <= 0), "a finite price above 0, or NaN for an absent bar"
+        )
+    _refuse(bars, "volume", np.isinf(bars.volume) | (bars.volume < 0), "0 or more, or NaN when unknown")
+    _refuse(bars, "high", bars.high < bars.low, "at least the low")
+    _refuse(bars, "splits", ~(np.isfinite(bars.splits) & (bars.splits > 0)), "finite and above 0")
+    _refuse(
+        bars, "dividends", ~(np.isfinite(bars.dividends) & (bars.dividends >= 0)), "finite and not below 0"
+    )
+
+
+def _refuse(bars: Bars, name: str, wrong: npt.NDArray[np.bool_], allowed: str) -> None:
+    wrong = wrong & bars.tradable
+    if wrong.any():
+        t, s = np.argwhere(wrong)[0]
+        value = getattr(bars, name)[t, s]
+        beside = f" with low {bars.low[t, s]}" if name == "high" and value < bars.low[t, s] else ""
+        raise EngineError(
+            f"{name} of {bars.series[s]} at {bars.times[t]} was {value}{beside}; allowed: {allowed}"
+        )
