@@ -1,7 +1,7 @@
 """The walk: one pure step for the backtest, the scheduled job and the paper account."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -158,18 +158,6 @@ def finish(plan: Plan, state: WalkState, history: History) -> WalkState:
     bars = new_bars(plan, state, history)
     lanes = tuple(replace(lane, engine=_advance(plan, lane.engine, bars).state) for lane in state.lanes)
     return WalkState(lanes, history.cutoff)
-
-
-def walk(
-    plan: Plan, history: History, folds: Sequence[Fold], state: WalkState
-) -> Iterator[tuple[Fold, WalkState, tuple[StepRecord, ...]]]:
-    """Yield each fold with the state after it and its records; start from a stored state to resume."""
-    for fold in folds:
-        records = []
-        for cutoff in fold.cutoffs:
-            state, record = step(plan, state, history.until(cutoff), fold.number)
-            records.append(record)
-        yield fold, state, tuple(records)
 
 
 def make_folds(plan: Plan, history: History) -> tuple[Fold, ...]:

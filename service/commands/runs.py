@@ -1,0 +1,116 @@
+"""``wayfold runs`` and ``wayfold report``: what was run, and how runs compare."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from service.commands.options import Json
+from service.output import print_json, print_line, print_table
+
+app = typer.Typer(help="Stored runs: list, show, compare, trials.", no_args_is_help=True)
+RunName = Annotated[
+    str, typer.Argument(metavar="RUN", help="The beginning of a run's id, 'latest', or a run's folder.")
+]
+
+
+@app.command("ls")
+def list_all(json_output: Json = False) -> None:
+    """List the stored runs, newest first."""
+    from backtest.run import list_runs
+    from service.settings import read_settings
+
+    manifests = list_runs(read_settings().runs)
+    if json_output:
+        print_json(manifests)
+        return
+    rows = [
+        (
+            m["id"][:12],
+            m["name"],
+            m["recorded_at"],
+            m["primary"],
+            m["verdict"]["status"],
+            m["trials"]["count"],
+        )
+        for m in manifests
+    ]
+    print_table("runs", ("id", "name", "recorded at", "traded model", "verdict", "trials on this data"), rows)
+
+
+@app.command("show")
+def show(run: RunName, json_output: Json = False) -> None:
+    """Show the verdict, accounts and forecast skill of a run."""
+    from service.commands.backtest import show_run, summary
+
+    found = _load(run)
+    if json_output:
+        print_json(summary(found))
+        return
+    show_run(found)
+
+
+@app.command("compare")
+def compare(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Two runs or more.")],
+    json_output: Json = False,
+) -> None:
+    """Compare runs: their traded accounts and every setting that differs."""
+    from backtest.comparison import compare_runs
+
+    compared = compare_runs([_load(name) for name in runs])
+    if json_output:
+        print_json({"accounts": compared.accounts, "settings": compared.settings, "notes": compared.notes})
+        return
+    print_table("traded accounts", *_rows(compared.accounts))
+    print_table("\nsettings that differ", *_rows(compared.settings))
+    for note in compared.notes:
+        print_line(note)
+
+
+@app.command("trials")
+def trials(json_output: Json = False) -> None:
+    """Show how many strategies were tried on each set of data; deleting runs does not lower the count."""
+    from collections import Counter
+
+    from backtest.trials import read_trials
+    from service.settings import read_settings
+
+    counts = Counter(trial.key for trial in read_trials(read_settings().trials))
+    if json_output:
+        print_json([{"data": key, "trials": count} for key, count in counts.items()])
+        return
+    print_table("trials", ("trials", "data"), [(count, key) for key, count in counts.items()])
+
+
+def report(
+    run: RunName,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where to write it; default: beside the run.")
+    ] = None,
+    json_output: Json = False,
+) -> None:
+    """Write the report of a run again and print where it is."""
+    from backtest.report.html import write_report
+    from backtest.run import find_run, load_run
+    from service.settings import read_settings
+
+    folder = find_run(read_settings().runs, run)
+    found = load_run(folder)
+    path = write_report(found.manifest, found.tables, out or folder / "report.html")
+    if json_output:
+        print_json({"id": found.id, "report": str(path)})
+        return
+    print_line(str(path))
+
+
+def _load(name: str) -> Any:
+    from backtest.run import find_run, load_run
+    from service.settings import read_settings
+
+    return load_run(find_run(read_settings().runs, name))
+
+
+def _rows(table: list[dict[str, Any]]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    columns = tuple(table[0]) if table else ("setting",)
+    return columns, [tuple(row.values()) for row in table]

@@ -1,0 +1,37 @@
+"""Experiments: a spec run on this machine, stored, counted as a trial, and reported."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from backtest.experiment import Places, experiment_id, run_spec
+from backtest.report.html import write_report
+from backtest.run import MANIFEST, Run, load_run
+from backtest.spec import RunSpec
+from service.clock import now_utc
+from service.output import Progress
+from service.settings import Settings
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished run, where it lies, its report, and whether it was there before."""
+
+    run: Run
+    folder: Path
+    report: Path
+    was_stored: bool
+
+
+def run_experiment(spec: RunSpec, settings: Settings, progress: Progress, *, fresh: bool = False) -> Done:
+    """Return the run of a spec: stored before, resumed, or made now; its report is written beside it."""
+    history = spec.data.load(settings.lake)
+    folder = settings.runs / experiment_id(spec, history)
+    stored = (folder / MANIFEST).is_file() and not fresh
+    if not stored:
+        places = Places(settings.runs, settings.trials)
+        run_spec(spec, history, places, progress, now_utc().isoformat(timespec="seconds"))
+    run = load_run(folder)
+    report = folder / "report.html"
+    if not stored or not report.is_file():
+        write_report(run.manifest, run.tables, report)
+    return Done(run, folder, report, stored)
