@@ -9,7 +9,7 @@ from backtest.engine.rules import Fill
 from backtest.errors import EngineError
 from data.events import CorporateActions
 from data.history import History
-from data.panel import Floats, Panel, Times, read_only
+from data.panel import Floats, Panel, Times, as_time, read_only
 
 _PRICES = ("open", "high", "low", "close")
 
@@ -76,16 +76,17 @@ class Bars:
         return replace(self, **priced)
 
 
-def bars_from(history: History, fill: Fill = "open") -> Bars:
+def bars_from(history: History, fill: Fill = "open", after: np.datetime64 | None = None) -> Bars:
     """Return the raw bars of a history.
 
     High, low and volume are NaN where the panel has no such field. An action stands on the bar with its stamp; where
     that series has no bar then, on its next one. Actions stamped before the first row belong to bars already gone.
-    Cut the result with ``rows``, not the history, so that a delayed action is never lost at a cut.
 
     Args:
         history: its last row may be any time; a longer history gives the same bars in the rows both have.
         fill: ``close`` accepts a panel without opens.
+        after: leave out the bars up to this instant. An action delayed by absent bars is still found, which it is not
+            when the history itself is cut there.
 
     Raises:
         EngineError: when the panel has no ``close``, or no ``open`` and orders fill at the open.
@@ -97,10 +98,12 @@ def bars_from(history: History, fill: Fill = "open") -> Bars:
             raise EngineError(
                 f"the panel has no field '{name}' (it has {has}); without opens use 'fill: close'"
             )
-    prices = {name: _field(panel, name) for name in (*_PRICES, "volume")}
-    splits, dividends = _actions(history.actions, panel, ~np.isnan(prices["close"]))
+    start = 0 if after is None else int(np.searchsorted(panel.times, as_time(after), side="right"))
+    splits, dividends = _actions(history.actions, panel, start)
+    kept = panel.rows(start, len(panel))
+    prices = {name: _field(kept, name) for name in (*_PRICES, "volume")}
     tradable = np.array([name not in history.untradable for name in panel.series], bool)
-    return Bars(panel.times, panel.series, **prices, splits=splits, dividends=dividends, tradable=tradable)
+    return Bars(kept.times, kept.series, **prices, splits=splits, dividends=dividends, tradable=tradable)
 
 
 def _field(panel: Panel, name: str) -> Floats:
@@ -109,28 +112,32 @@ def _field(panel: Panel, name: str) -> Floats:
     return np.full(panel.values.shape[:2], np.nan)
 
 
-def _actions(
-    actions: CorporateActions, panel: Panel, present: npt.NDArray[np.bool_]
-) -> tuple[Floats, Floats]:
-    """Return split ratios and dividends by bar, (T, S) each.
+def _actions(actions: CorporateActions, panel: Panel, start: int) -> tuple[Floats, Floats]:
+    """Return split ratios and dividends of the bars from row ``start`` on, (T - start, S) each.
 
     A dividend that shares a bar with an earlier split is paid per unit held before that split, so it is multiplied
     by the ratio; at one stamp dividends count before splits.
     """
-    splits, dividends = np.ones(present.shape), np.zeros(present.shape)
+    shape = (len(panel) - start, len(panel.series))
+    splits, dividends = np.ones(shape), np.zeros(shape)
     column = {name: index for index, name in enumerate(panel.series)}
-    stamps = actions.times.astype("datetime64[ns]")
+    closes, stamps = panel.field("close"), actions.times.astype("datetime64[ns]")
     for row in np.lexsort((actions.splits != 1, stamps)):
         s = column.get(str(actions.series[row]))
         if s is None or not len(panel) or stamps[row] < panel.times[0]:
             continue
-        first = int(np.searchsorted(panel.times, stamps[row], side="left"))
-        later = np.flatnonzero(present[first:, s])
-        if len(later):
-            t = first + int(later[0])
+        t = _next_present(closes[:, s], int(np.searchsorted(panel.times, stamps[row], side="left"))) - start
+        if 0 <= t < shape[0]:
             dividends[t, s] += actions.dividends[row] * splits[t, s]
             splits[t, s] *= actions.splits[row]
     return splits, dividends
+
+
+def _next_present(closes: Floats, row: int) -> int:
+    """Return the first row from ``row`` on with a close, or the length when there is none."""
+    while row < len(closes) and np.isnan(closes[row]):
+        row += 1
+    return row
 
 
 def _check(bars: Bars) -> None:

@@ -1,0 +1,89 @@
+"""Cost ladder: what the same decisions would have earned under other costs."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from backtest.costs import AbstractCosts
+from backtest.engine.advance import advance
+from backtest.engine.bars import Bars
+from backtest.engine.rules import EngineSpec
+from backtest.engine.state import start_state
+from backtest.errors import EngineError
+from data.panel import Floats
+
+TOLERANCE_BPS = 1e-3
+"""How exactly the break-even is found; units are whole, so the return itself moves in steps."""
+
+
+def cost_ladder(
+    bars: Bars,
+    spec: EngineSpec,
+    costs: AbstractCosts,
+    periods_per_year: float,
+    targets: Floats,
+    multipliers: Sequence[float] = (0, 1, 2, 4),
+) -> pd.DataFrame:
+    """Return one row a multiplier: multiplier, final_equity, total_return.
+
+    The target weights are fixed: they are those decided under the real costs, only the account is run again from its
+    capital. A policy that knew the other costs would have decided otherwise.
+
+    Args:
+        bars: the whole period.
+        spec: the engine's rules.
+        costs: multiplied, borrow fees too.
+        periods_per_year: bars in a year.
+        targets: (T, S) weights decided at each close, NaN = leave.
+        multipliers: 0 or more each.
+
+    Raises:
+        EngineError: when a multiplier is negative, or there are no bars.
+    """
+    if min(multipliers, default=0.0) < 0:
+        raise EngineError(f"cost multiplier was {min(multipliers)}; allowed: 0 or more")
+    finals = [
+        _final_equity(bars, spec, costs.scaled(multiplier), periods_per_year, targets)
+        for multiplier in multipliers
+    ]
+    returns = [final / spec.capital - 1.0 for final in finals]
+    columns = {"multiplier": [float(m) for m in multipliers], "final_equity": finals, "total_return": returns}
+    return pd.DataFrame(columns)
+
+
+def break_even_bps(
+    bars: Bars, spec: EngineSpec, costs: AbstractCosts, periods_per_year: float, targets: Floats
+) -> float | None:
+    """Return the extra one-way cost, in bps of traded value, at which the net total return is zero.
+
+    Found by doubling and then halving at fixed target weights, from the account's capital.
+
+    Returns:
+        None ("n/a") when the return is not above zero to begin with, or when no extra cost below 100 % brings it to
+        zero (an account that hardly trades).
+    """
+
+    def gain(extra: float) -> float:
+        return _final_equity(bars, spec, costs.with_extra(extra), periods_per_year, targets) - spec.capital
+
+    if gain(0.0) <= 0:
+        return None
+    most = 10_000.0 - costs.one_way_bps - 1.0
+    low, high = 0.0, min(1.0, most)
+    while gain(high) > 0:
+        if high >= most:
+            return None
+        low, high = high, min(2.0 * high, most)
+    while high - low > TOLERANCE_BPS:
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if gain(middle) > 0 else (low, middle)
+    return 0.5 * (low + high)
+
+
+def _final_equity(
+    bars: Bars, spec: EngineSpec, costs: AbstractCosts, periods_per_year: float, targets: Floats
+) -> float:
+    if not len(bars):
+        raise EngineError("there are no bars; a cost ladder needs at least one")
+    out = advance(start_state(bars.series, spec), bars, spec, costs, periods_per_year, targets)
+    return float(out.equity[-1])

@@ -1,0 +1,51 @@
+"""Costs: defaults, arithmetic and what must be asked for."""
+
+import pytest
+
+from backtest.costs import COSTS, AbstractCosts, Crypto, CustomCosts, NoCosts, UsEquities
+from data.errors import SpecError
+
+
+def numbers(costs: AbstractCosts):
+    return (costs.commission_bps, costs.half_spread_bps, costs.slippage_bps, costs.borrow_bps_per_year)
+
+
+def test_the_published_defaults():
+    assert numbers(UsEquities()) == (0, 2, 3, 50)
+    assert numbers(Crypto()) == (10, 0, 3, 0)
+    assert numbers(NoCosts()) == (0, 0, 0, 0)
+
+
+def test_a_round_trip_pays_twice_and_a_short_pays_its_time():
+    assert UsEquities().round_trip() == pytest.approx(0.0010)
+    assert UsEquities().round_trip(short_years=0.5) == pytest.approx(0.0010 + 0.0025)
+
+
+def test_scaling_and_adding_leave_the_original_alone():
+    costs = CustomCosts(commission_bps=1, half_spread_bps=2, slippage_bps=3, borrow_bps_per_year=4)
+    assert numbers(costs.scaled(2)) == (2, 4, 6, 8)
+    assert numbers(costs.scaled(0)) == (0, 0, 0, 0)
+    assert numbers(costs.with_extra(5)) == (1, 2, 8, 4)
+    assert numbers(costs) == (1, 2, 3, 4)
+
+
+@pytest.mark.parametrize("kind", COSTS.names())
+def test_every_kind_round_trips(kind):
+    costs = COSTS.build({"kind": kind, "commission_bps": 1.5} if kind != "none" else kind)
+    assert COSTS.build(COSTS.describe(costs)) == costs
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"kind": "custom"}, "must be asked for with kind 'none'"),
+        ({"kind": "none", "slippage_bps": 1}, "kind 'none' has no costs"),
+        ({"kind": "crypto", "commission_bps": -1}, "commission_bps was -1"),
+        ({"kind": "custom", "half_spread_bps": 6000, "slippage_bps": 6000}, "allowed: below 10000"),
+        ({"kind": "custom", "slipage_bps": 1}, "did you mean 'slippage_bps'"),
+        ("us_equity", "did you mean 'us_equities'"),
+    ],
+)
+def test_wrong_costs_are_explained(config, message):
+    with pytest.raises(SpecError, match=message):
+        COSTS.build(config)
