@@ -14,12 +14,11 @@ import pandas as pd
 
 from backtest.checkpoint import Progress, load_progress, save_fold
 from backtest.conclusions import conclude
-from backtest.folds import Fold
 from backtest.run import Run, code_version, require_space, run_id, save_run
 from backtest.spec import RunSpec
 from backtest.tables import run_tables
 from backtest.trials import Trial, add_trials, read_trials, trial_key
-from backtest.walk import Plan, StepRecord, WalkState, finish, make_folds, make_plan, start, step
+from backtest.walk import Plan, StepRecord, Walked, WalkState, finish, make_folds, make_plan, start, step
 from data.history import History
 
 Report = Callable[[int, int, str], None]
@@ -35,17 +34,6 @@ class Places:
 
     runs: Path
     trials: Path
-
-
-@dataclass(frozen=True, eq=False)
-class Walked:
-    """A finished walk: its folds, its records and its last state."""
-
-    plan: Plan
-    history: History
-    folds: tuple[Fold, ...]
-    records: tuple[StepRecord, ...]
-    state: WalkState
 
 
 def experiment_id(spec: RunSpec, history: History) -> str:

@@ -1,7 +1,6 @@
 """The walk: one pure step for the backtest, the scheduled job and the paper account."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +13,6 @@ from backtest.folds import Fold, walk_forward
 from backtest.policies.base import AbstractPolicy, Decision, Market
 from backtest.spec import RunSpec, model_labels, with_references
 from data.history import History
-from data.panel import Floats
 from forecast.base import AbstractFitted, AbstractForecaster
 from forecast.distribution import QuantileForecast
 from forecast.evaluation import truth_of
@@ -113,6 +111,17 @@ class StepRecord:
     fold: int
     cutoff: np.datetime64
     lanes: tuple[LaneRecord, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Walked:
+    """A finished walk: its history, folds, records and last state."""
+
+    plan: Plan
+    history: History
+    folds: tuple[Fold, ...]
+    records: tuple[StepRecord, ...]
+    state: WalkState
 
 
 def make_plan(spec: RunSpec, history: History) -> Plan:
@@ -245,18 +254,3 @@ def _age(state: LaneState, history: History, fold: int) -> TrainingAge:
         return TrainingAge(fold, None, 0)
     bars = int((history.times > state.fit.cutoff).sum())
     return TrainingAge(fold, state.fit.fold, bars)
-
-
-def replay(plan: Plan, bars: Bars, decisions: Sequence[Decision]) -> Advance:
-    """Return one account's whole path in one call of the engine; the same bits as the walk that made the decisions."""
-    targets = target_matrix(bars, decisions)
-    begun = start_state(plan.series, plan.spec.engine)
-    return advance(begun, bars, plan.spec.engine, plan.spec.costs, plan.periods_per_year, targets)
-
-
-def target_matrix(bars: Bars, decisions: Sequence[Decision]) -> Floats:
-    """Return the weights decided at each bar, (T, S), NaN where nothing was decided."""
-    targets = np.full((len(bars.times), len(bars.series)), np.nan)
-    for decision in decisions:
-        targets[np.searchsorted(bars.times, decision.cutoff)] = decision.weights
-    return targets
