@@ -4,6 +4,7 @@ WayfoldError
 └── BacktestError
     ├── FoldError      folds overlap, leak or do not fit the data
     ├── EngineError    bars, targets or rules the engine cannot take
+    ├── MetricError    a metric was given returns, equity or settings it cannot take
     └── RunError       a run record is missing, damaged or unfinished
 """
 
@@ -20,6 +21,10 @@ class FoldError(BacktestError):
 
 class EngineError(BacktestError):
     """The engine was given bars, targets or rules it cannot take."""
+
+
+class MetricError(BacktestError):
+    """A metric was given returns, equity or settings it cannot take."""
 
 
 class RunError(BacktestError):
