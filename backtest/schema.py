@@ -18,7 +18,9 @@ def json_schema() -> dict[str, Any]:
     }
     for key, registry in SECTIONS.items():
         properties[key] = _section(registry)
-    properties["forecaster"] = {"oneOf": [properties["forecaster"], {"type": "array", "items": properties["forecaster"]}]}
+    properties["forecaster"] = {
+        "oneOf": [properties["forecaster"], {"type": "array", "items": properties["forecaster"]}]
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Wayfold run",
