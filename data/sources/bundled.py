@@ -4,20 +4,21 @@ from collections.abc import Mapping
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from pyarrow import parquet
+from pydantic import model_validator
 
 from data.adjustment import Reinvested, implied_actions, with_forward_factor
-from data.errors import SourceError, nearest
+from data.errors import SpecError, nearest
 from data.events import CorporateActions
 from data.history import History
 from data.panel import Floats, Panel, Times
 from data.registry import spec
 from data.sessions import BarClock
 from data.sources.base import AbstractSource
-from data.sources.selection import asked_period, chosen
+from data.sources.selection import asked_period, check_period, chosen
 
 STOCKS: tuple[str, ...] = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
 INDICES: tuple[str, ...] = ("NASDAQ", "SP500", "VIX")
@@ -55,16 +56,21 @@ class BundledSource(AbstractSource):
     prices with the field ``factor``; splits and dividends are read from their adjusted closes. Indices have factor 1.
     """
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        check_period(self)
+        for name in self.series:
+            if name not in STOCKS + INDICES:
+                raise SpecError(f"series '{name}' is not bundled{nearest(name, STOCKS + INDICES)}")
+        return self
+
     def load(self, lake: Path, as_of: np.datetime64 | None = None) -> History:
         """Return the bundled bars; neither the lake nor ``as_of`` matters, as the files never change.
 
         Raises:
-            SourceError: when a series is not bundled or no bar lies in the period.
+            SourceError: when no bar lies in the period.
         """
         names = self.series or STOCKS
-        for name in names:
-            if name not in STOCKS + INDICES:
-                raise SourceError(f"series '{name}' is not bundled{nearest(name, STOCKS + INDICES)}")
         panel, actions = _adjusted(names)
         history = History(
             panel=panel,

@@ -30,6 +30,18 @@ def instant(value: str, *, is_end: bool = False) -> np.datetime64:
     return as_time(stamp) + (_LAST_MOMENT if is_end and is_date else np.timedelta64(0, "ns"))
 
 
+def check_period(source: AbstractSource) -> None:
+    """Raise unless the period asked for can be read and does not end before it starts.
+
+    Raises:
+        SpecError: naming the value that is wrong.
+    """
+    start = None if source.start is None else instant(source.start)
+    end = None if source.end is None else instant(source.end, is_end=True)
+    if start is not None and end is not None and end < start:
+        raise SpecError(f"end {source.end} is before start {source.start}; the period must not be empty")
+
+
 def chosen(history: History, source: AbstractSource) -> History:
     """Return the series and the period the spec asks for.
 
@@ -47,11 +59,10 @@ def chosen(history: History, source: AbstractSource) -> History:
         history = history.select(source.series)
     if source.start is None and source.end is None:
         return history
+    check_period(source)
     first, last = history.times[0], history.times[-1]
     start = first if source.start is None else instant(source.start)
     end = last if source.end is None else instant(source.end, is_end=True)
-    if source.start is not None and source.end is not None and end < start:
-        raise SpecError(f"end {source.end} is before start {source.start}; the period must not be empty")
     cut = history.between(start, end)
     if not len(cut.panel):
         raise SourceError(

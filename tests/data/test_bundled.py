@@ -143,7 +143,7 @@ def test_the_identity_names_the_data_and_never_its_bytes():
 @pytest.mark.parametrize(
     ("asked", "error", "words"),
     [
-        ({"series": ("APPL",)}, SourceError, "'APPL' is not bundled; did you mean 'AAPL'"),
+        ({"series": ("APPL",)}, SpecError, "'APPL' is not bundled; did you mean 'AAPL'"),
         ({"start": "2030-01-01"}, SourceError, "covers 2000-03-01 to 2013-03-01"),
         ({"start": "soon"}, SpecError, "time was 'soon'"),
         ({"start": "2012-01-01", "end": "2011-01-01"}, SpecError, "before start 2012-01-01"),
