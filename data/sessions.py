@@ -44,7 +44,11 @@ class BarClock:
         """Return the stamps of the ``count`` bars that end after the cutoff, (count,)."""
         start = as_time(cutoff)
         step = bar_length(self.bar)
-        span = np.timedelta64(max(14, int(count * 2 * max(1, step / DAY)) + 14), "D")
+        if self.calendar == ALWAYS:
+            return np.asarray(_ceil(start + np.timedelta64(1, "ns"), step) + step * np.arange(count))
+        # Sessions fill two days in three or more; shorter bars fill an eighth of the clock or more.
+        days = count * float(step / DAY) * (2 if step >= DAY else 8)
+        span = np.timedelta64(14 + int(days), "D")
         while True:
             ends = self.ends(start, start + span)
             later = ends[ends > start]
