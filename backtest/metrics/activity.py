@@ -1,0 +1,91 @@
+"""Activity: how much an account traded and how much it held."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from backtest.errors import MetricError
+from backtest.metrics.metric import Metric, if_short, measured
+from data.panel import Floats, read_only
+
+
+@dataclass(frozen=True, eq=False)
+class Activity:
+    """Trading and holding of one account, one row a period.
+
+    Attributes:
+        traded: (T,) traded value, buys and sells added, over the equity before; finite, not negative.
+        gross: (T,) sum of |weights| at the end of the period, finite, not negative.
+        net: (T,) sum of weights at the end of the period, finite.
+        periods_per_year: periods in a year, from the calendar of the data.
+
+    Raises:
+        MetricError: when shapes differ, a value is not finite or is negative where it cannot be.
+    """
+
+    traded: Floats
+    gross: Floats
+    net: Floats
+    periods_per_year: float
+
+    def __post_init__(self) -> None:
+        for name in ("traded", "gross", "net"):
+            values = np.array(getattr(self, name), dtype=np.float64)
+            if values.ndim != 1 or not len(values) or values.shape != np.shape(self.traded):
+                raise MetricError(
+                    f"{name} has shape {values.shape}; all three need (T,) with T >= 1, as traded: {np.shape(self.traded)}"
+                )
+            if not np.isfinite(values).all() or (name != "net" and values.min() < 0):
+                raise MetricError(
+                    f"{name} holds {values.min()}; finite values are needed, not negative but in net"
+                )
+            object.__setattr__(self, name, read_only(values))
+        if not (math.isfinite(self.periods_per_year) and self.periods_per_year > 0):
+            raise MetricError(f"periods_per_year was {self.periods_per_year}; a positive number is needed")
+
+    def __len__(self) -> int:
+        return len(self.traded)
+
+
+def one_way_turnover(drifted: Floats, wanted: Floats) -> Floats:
+    """Return .5 sum |w - w_drifted| over the last axis of asset weights (..., S) -> (...); a full swap is 1.
+
+    Raises:
+        MetricError: when the shapes differ.
+    """
+    if np.shape(drifted) != np.shape(wanted):
+        raise MetricError(
+            f"weights have shapes {np.shape(drifted)} and {np.shape(wanted)}; one shape is needed"
+        )
+    return np.asarray(0.5 * np.abs(np.asarray(wanted) - np.asarray(drifted)).sum(axis=-1))
+
+
+def annual_turnover(activity: Activity) -> Metric:
+    """Return the one-way turnover a year: half of buys plus sells over equity; a full swap is 1."""
+    return measured(
+        "annual_turnover", activity, "one-way: half of buys plus sells over equity, a full swap is 1, a year",
+        if_short(activity), lambda: 0.5 * float(activity.traded.mean()) * activity.periods_per_year,
+    )  # fmt: skip
+
+
+def average_gross_exposure(activity: Activity) -> Metric:
+    """Return the mean sum of |weights| at the ends of periods."""
+    return measured(
+        "average_gross_exposure", activity, "mean sum of |weights|", "", lambda: float(activity.gross.mean())
+    )
+
+
+def average_net_exposure(activity: Activity) -> Metric:
+    """Return the mean sum of weights at the ends of periods."""
+    return measured(
+        "average_net_exposure", activity, "mean sum of weights", "", lambda: float(activity.net.mean())
+    )
+
+
+def time_in_market(activity: Activity) -> Metric:
+    """Return the share of periods that end with a position, in [0, 1]."""
+    return measured(
+        "time_in_market", activity, "share of periods that end with a position", "",
+        lambda: float(np.mean(activity.gross > 0)),
+    )  # fmt: skip

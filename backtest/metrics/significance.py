@@ -1,0 +1,176 @@
+"""How probable it is that a Sharpe ratio is skill: PSR, its deflation by the number of trials, and the record needed.
+
+Every formula works on the per-period Sharpe ratio of the excess returns, with raw kurtosis (3 for a normal variable).
+"""
+
+import math
+
+import numpy as np
+from scipy.integrate import quad
+from scipy.special import ndtr, ndtri
+
+from backtest.errors import MetricError
+from backtest.metrics.metric import Metric, if_constant, if_few, measured
+from backtest.metrics.ratios import sharpe_per_period
+from backtest.metrics.returns import Returns
+from backtest.metrics.tails import standardised_moment
+
+EXACT_BELOW = 10
+"""Below this many trials the expected maximum is integrated; the approximation is off by up to 8 % there."""
+
+LEVEL = 0.95
+"""Confidence asked of a track record."""
+
+
+def sharpe_variance_factor(sharpe: float, skewness: float, kurtosis: float) -> float:
+    """Return T var(S) = 1 - g3 S + (g4 - 1)/4 S^2 (Mertens 2002; Bailey and Lopez de Prado 2012), at least 0."""
+    return max(0.0, 1 - skewness * sharpe + (kurtosis - 1) / 4 * sharpe**2)
+
+
+def probability_above(sharpe: float, benchmark: float, n: int, skewness: float, kurtosis: float) -> float:
+    """Return P(true Sharpe > benchmark) = Phi((S - S*) sqrt(n - 1) / sqrt(1 - g3 S + (g4 - 1)/4 S^2)).
+
+    Bailey and Lopez de Prado (2012). All ratios per period, kurtosis raw.
+
+    Raises:
+        MetricError: when there are fewer than two periods or the variance of the ratio is zero.
+    """
+    factor = sharpe_variance_factor(sharpe, skewness, kurtosis)
+    if n < 2 or factor <= 0:
+        raise MetricError(
+            f"n was {n} and the variance factor {factor:g}; n >= 2 and a positive factor are needed"
+        )
+    return float(ndtr((sharpe - benchmark) * math.sqrt(n - 1) / math.sqrt(factor)))
+
+
+def expected_maximum(count: float) -> float:
+    """Return the expected maximum of ``count`` independent standard normal variables; 0 for one.
+
+    From 10 on (1 - g) Phi^-1(1 - 1/N) + g Phi^-1(1 - 1/(N e)), g = Euler's constant (Bailey and Lopez de Prado 2014);
+    below, the integral of N x phi(x) Phi(x)^(N - 1). ``count`` may be an effective number, not whole.
+
+    Raises:
+        MetricError: when the count is below 1 or not finite.
+    """
+    if not (math.isfinite(count) and count >= 1):
+        raise MetricError(f"number of trials was {count}; at least 1 is needed")
+    if count >= EXACT_BELOW:
+        gamma = float(np.euler_gamma)
+        return float((1 - gamma) * ndtri(1 - 1 / count) + gamma * ndtri(1 - 1 / (count * math.e)))
+    value, _ = quad(lambda x: x * count * math.exp(-x * x / 2) * ndtr(x) ** (count - 1), -12, 12)
+    return float(value) / math.sqrt(2 * math.pi)
+
+
+def effective_trials(mean_correlation: float, count: int) -> float:
+    """Return the number of independent trials worth ``count`` correlated ones, rho + (1 - rho) N.
+
+    Bailey and Lopez de Prado (2014), appendix; ``mean_correlation`` is the mean pairwise correlation of trial returns.
+
+    Raises:
+        MetricError: when the correlation is outside [0, 1] or the count below 1.
+    """
+    if not 0 <= mean_correlation <= 1 or count < 1:
+        raise MetricError(
+            f"mean correlation was {mean_correlation}, count {count}; a correlation in [0, 1] and a count from 1 on are needed"
+        )
+    return mean_correlation + (1 - mean_correlation) * count
+
+
+def track_record_length(
+    sharpe: float, benchmark: float, skewness: float, kurtosis: float, level: float = LEVEL
+) -> float:
+    """Return the periods needed to show S > S* at ``level``; infinity when S <= S*.
+
+    1 + (1 - g3 S + (g4 - 1)/4 S^2) (z / (S - S*))^2 (Bailey and Lopez de Prado 2012). Ratios per period.
+
+    Raises:
+        MetricError: when the level is not inside (0.5, 1).
+    """
+    if not 0.5 < level < 1:
+        raise MetricError(f"level was {level}; a confidence between 0.5 and 1 is needed")
+    if sharpe <= benchmark:
+        return math.inf
+    factor = sharpe_variance_factor(sharpe, skewness, kurtosis)
+    return float(1 + factor * (ndtri(level) / (sharpe - benchmark)) ** 2)
+
+
+def probabilistic_sharpe(returns: Returns, benchmark: float = 0.0) -> Metric:
+    """Return P(true Sharpe > benchmark) of the excess returns (Bailey and Lopez de Prado 2012).
+
+    Args:
+        returns: the returns; moments and ratio come from the same excess series.
+        benchmark: annual Sharpe ratio to beat, divided by sqrt(q).
+
+    Raises:
+        MetricError: when the benchmark is not finite.
+    """
+    per_period = _finite_benchmark(benchmark) / math.sqrt(returns.periods_per_year)
+    convention = f"P(Sharpe > {benchmark:g} a year), raw kurtosis; {returns.terms}"
+    return _probability("probabilistic_sharpe", returns, per_period, convention)
+
+
+def deflated_sharpe(returns: Returns, trials: float = 1, trial_sharpe_sd: float = 0.0) -> Metric:
+    """Return P(true Sharpe > the best of ``trials`` without skill) (Bailey and Lopez de Prado 2014).
+
+    Args:
+        returns: the returns of the chosen strategy.
+        trials: strategies tried on these data, this one included; may be an effective number.
+        trial_sharpe_sd: standard deviation of the per-period Sharpe ratios over all trials.
+
+    Raises:
+        MetricError: when trials is below 1, or the deviation negative or not finite.
+    """
+    if not (math.isfinite(trial_sharpe_sd) and trial_sharpe_sd >= 0):
+        raise MetricError(f"trial_sharpe_sd was {trial_sharpe_sd}; a finite number of at least 0 is needed")
+    luck = trial_sharpe_sd * expected_maximum(trials)
+    convention = f"P(Sharpe > {luck:.6g} a period, the best of {trials:g} trials by luck), raw kurtosis; {returns.terms}"
+    return _probability("deflated_sharpe", returns, luck, convention)
+
+
+def minimum_track_record_length(returns: Returns, benchmark: float = 0.0, level: float = LEVEL) -> Metric:
+    """Return the periods needed to show an annual Sharpe ratio above ``benchmark`` at ``level``.
+
+    NaN when the ratio is not above the benchmark: no record is long enough (Bailey and Lopez de Prado 2012).
+
+    Raises:
+        MetricError: when the benchmark is not finite or the level not inside (0.5, 1).
+    """
+    per_period = _finite_benchmark(benchmark) / math.sqrt(returns.periods_per_year)
+    flag = _if_unsure(returns)
+    length = math.nan if flag else track_record_length(_ratio(returns), per_period, *_shape(returns), level)
+    if math.isinf(length):
+        flag = f"never: the Sharpe ratio is not above {benchmark:g}"
+    convention = f"periods needed for P(Sharpe > {benchmark:g} a year) >= {level:g}; {returns.terms}"
+    return measured("minimum_track_record_length", returns, convention, flag, lambda: length)
+
+
+def _probability(name: str, returns: Returns, benchmark: float, convention: str) -> Metric:
+    """Return P(true per-period Sharpe > benchmark) as a metric."""
+    return measured(
+        name, returns, convention, _if_unsure(returns),
+        lambda: probability_above(_ratio(returns), benchmark, len(returns), *_shape(returns)),
+    )  # fmt: skip
+
+
+def _if_unsure(returns: Returns) -> str:
+    """Return a flag when the returns do not give the Sharpe ratio a positive variance."""
+    flag = if_few(returns) or if_constant(returns.excess)
+    if not flag and sharpe_variance_factor(_ratio(returns), *_shape(returns)) <= 0:
+        flag = "the Sharpe ratio of these two-valued returns has no variance"
+    return flag
+
+
+def _ratio(returns: Returns) -> float:
+    return float(sharpe_per_period(returns.excess))
+
+
+def _shape(returns: Returns) -> tuple[float, float]:
+    """Return the population skewness and raw kurtosis of the excess returns."""
+    excess = returns.excess
+    return standardised_moment(excess, 3), standardised_moment(excess, 4)
+
+
+def _finite_benchmark(benchmark: float) -> float:
+    if not math.isfinite(benchmark):
+        raise MetricError(f"benchmark was {benchmark}; a finite annual Sharpe ratio is needed")
+    return benchmark
