@@ -8,6 +8,7 @@ import numpy.typing as npt
 from data.errors import SpecError
 from data.history import History
 from data.panel import Floats
+from data.prices import adjusted
 from forecast.errors import FitError
 
 MIN_OBSERVED = 0.8
@@ -23,10 +24,7 @@ def target_values(history: History, field: str) -> Floats:
     ``close`` (and open, high, low) is multiplied by the panel's ``factor`` where there is one: a price adjusted
     *forward* by the actions dated so far.
     """
-    values = history.panel.field(field)
-    if "factor" in history.panel.fields and field in ("open", "high", "low", "close"):
-        return np.asarray(values * history.panel.field("factor"))
-    return np.asarray(values)
+    return adjusted(history.panel, field)
 
 
 def carried(values: Floats) -> Floats:
