@@ -3,7 +3,8 @@
 WayfoldError
 └── ForecastError
     ├── FitError       a model cannot be fitted to this history
-    └── LevelError     a quantile level was not forecast
+    ├── LevelError     a quantile level was not forecast
+    └── CheckFailure   a model or pipeline breaks its contract
 """
 
 from data.errors import WayfoldError
@@ -19,3 +20,7 @@ class FitError(ForecastError):
 
 class LevelError(ForecastError):
     """A quantile level was not forecast."""
+
+
+class CheckFailure(ForecastError):  # noqa: N818 - a verdict on a model, not a misuse
+    """A model or pipeline breaks its contract."""
