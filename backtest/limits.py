@@ -17,7 +17,8 @@ class Limits:
     Attributes:
         max_gross: largest sum of absolute weights.
         max_weight: largest absolute weight of one series; None means ``max_gross`` shared equally by all tradable series.
-        min_trade: changes of weight smaller than this are not traded (share of equity).
+        min_trade: changes of weight smaller than this are not traded (share of equity); where the weight cap itself is
+            small, half of it takes the place of this bound.
         long_only: refuse short positions.
     """
 
@@ -44,5 +45,6 @@ class Limits:
         if asked > room:
             wanted = wanted * (room / asked)
             after = np.where(np.isnan(wanted), held, wanted)
-        small = (np.abs(after - held) < self.min_trade) & ~((after == 0) & (held != 0))
+        least = min(self.min_trade, market.max_weight / 2)
+        small = (np.abs(after - held) < least) & ~((after == 0) & (held != 0))
         return Decision(decision.cutoff, decision.series, np.where(small, np.nan, wanted))

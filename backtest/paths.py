@@ -35,7 +35,9 @@ class LanePath:
 def traded_bars(walked: Walked) -> Bars:
     """Return the bars from the first decision to the end of the last test."""
     first, last = walked.folds[0].cutoffs[0], walked.folds[-1].test_end
-    return bars_from(walked.history.between(first, last), walked.plan.spec.engine.fill)
+    known = walked.history.until(last)
+    before = known.times[known.times < first]
+    return bars_from(known, walked.plan.spec.engine.fill, after=before[-1] if len(before) else None)
 
 
 def lane_paths(walked: Walked, bars: Bars) -> list[LanePath]:

@@ -19,8 +19,6 @@ from forecast.evaluation import truth_of
 from forecast.randomness import RandomStreams
 from forecast.retraining import TrainingAge
 
-JUST_AFTER = np.timedelta64(1, "ns")
-
 
 @dataclass(frozen=True)
 class Lane:
@@ -190,8 +188,8 @@ def market_at(plan: Plan, history: History) -> Market:
 
 def new_bars(plan: Plan, state: WalkState, history: History) -> Bars:
     """Return the bars after the last step up to the end of ``history``; at the first step only the last bar."""
-    begin = history.cutoff if state.through is None else state.through + JUST_AFTER
-    return bars_from(history.between(begin, history.cutoff), plan.spec.engine.fill)
+    before = history.times[:-1][-1:] if state.through is None else [state.through]
+    return bars_from(history, plan.spec.engine.fill, after=before[0] if len(before) else None)
 
 
 @dataclass(frozen=True, eq=False)

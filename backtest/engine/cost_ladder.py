@@ -1,5 +1,6 @@
 """Cost ladder: what the same decisions would have earned under other costs."""
 
+import math
 from collections.abc import Sequence
 
 import pandas as pd
@@ -10,6 +11,9 @@ from backtest.engine.bars import Bars
 from backtest.engine.rules import EngineSpec
 from backtest.engine.state import start_state
 from backtest.errors import EngineError
+from backtest.metrics.growth import cagr
+from backtest.metrics.ratios import sharpe
+from backtest.metrics.returns import returns_from_equity, until_ruin
 from data.panel import Floats
 
 TOLERANCE_BPS = 1e-3
@@ -24,7 +28,7 @@ def cost_ladder(
     targets: Floats,
     multipliers: Sequence[float] = (0, 1, 2, 4),
 ) -> pd.DataFrame:
-    """Return one row a multiplier: multiplier, final_equity, total_return.
+    """Return one row a multiplier: multiplier, final_equity, total_return, cagr, sharpe (NaN where not defined).
 
     The target weights are fixed: they are those decided under the real costs, only the account is run again from its
     capital. A policy that knew the other costs would have decided otherwise.
@@ -42,13 +46,22 @@ def cost_ladder(
     """
     if min(multipliers, default=0.0) < 0:
         raise EngineError(f"cost multiplier was {min(multipliers)}; allowed: 0 or more")
-    finals = [
-        _final_equity(bars, spec, costs.scaled(multiplier), periods_per_year, targets)
-        for multiplier in multipliers
-    ]
-    returns = [final / spec.capital - 1.0 for final in finals]
-    columns = {"multiplier": [float(m) for m in multipliers], "final_equity": finals, "total_return": returns}
-    return pd.DataFrame(columns)
+    rows = []
+    for multiplier in multipliers:
+        curve = _equity(bars, spec, costs.scaled(multiplier), periods_per_year, targets)
+        known = until_ruin(curve)
+        defined = len(known) > 1 and known[0] > 0
+        returns = returns_from_equity(known, periods_per_year) if defined else None
+        rows.append(
+            {
+                "multiplier": float(multiplier),
+                "final_equity": float(curve[-1]),
+                "total_return": float(curve[-1]) / spec.capital - 1.0,
+                "cagr": math.nan if returns is None else cagr(returns).value,
+                "sharpe": math.nan if returns is None else sharpe(returns).value,
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def break_even_bps(
@@ -64,7 +77,9 @@ def break_even_bps(
     """
 
     def gain(extra: float) -> float:
-        return _final_equity(bars, spec, costs.with_extra(extra), periods_per_year, targets) - spec.capital
+        return (
+            float(_equity(bars, spec, costs.with_extra(extra), periods_per_year, targets)[-1]) - spec.capital
+        )
 
     if gain(0.0) <= 0:
         return None
@@ -80,10 +95,9 @@ def break_even_bps(
     return 0.5 * (low + high)
 
 
-def _final_equity(
+def _equity(
     bars: Bars, spec: EngineSpec, costs: AbstractCosts, periods_per_year: float, targets: Floats
-) -> float:
+) -> Floats:
     if not len(bars):
         raise EngineError("there are no bars; a cost ladder needs at least one")
-    out = advance(start_state(bars.series, spec), bars, spec, costs, periods_per_year, targets)
-    return float(out.equity[-1])
+    return advance(start_state(bars.series, spec), bars, spec, costs, periods_per_year, targets).equity

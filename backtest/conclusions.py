@@ -1,0 +1,157 @@
+"""Conclusions: the metrics with their trial count, the verdict, and the sentences every report must carry."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from backtest.metrics.activity import Activity
+from backtest.metrics.returns import returns_from_equity, until_ruin
+from backtest.metrics.table import headline, metrics_frame
+from backtest.trials import Trial, sharpe_dispersion
+from backtest.walk import Walked
+from forecast.randomness import RandomStreams
+from forecast.skill import NO_SKILL, SKILL
+
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Conclusions:
+    """What a run concludes: manifest entries, and all of its tables."""
+
+    manifest: Mapping[str, Any]
+    tables: Mapping[str, pd.DataFrame]
+
+
+def conclude(walked: Walked, tables: Mapping[str, pd.DataFrame], trials: Sequence[Trial]) -> Conclusions:
+    """Return the metrics of every lane, the verdict and the sentences, given all trials on these data."""
+    metrics = metrics_table(walked, tables["equity"], trials)
+    manifest = {
+        "trials": {"count": len(trials), "sentence": trial_sentence(len(trials))},
+        "verdict": verdict(walked, tables["scores"], metrics),
+        "break_even_bps": break_evens(tables["costs"]),
+        "conventions": _conventions(walked),
+        "defaults": _assumptions(walked),
+    }
+    return Conclusions(manifest, {**tables, "metrics": metrics})
+
+
+def metrics_table(walked: Walked, equity: pd.DataFrame, trials: Sequence[Trial]) -> pd.DataFrame:
+    """Return the table ``metrics``: every metric of every lane; the deflated Sharpe ratio counts all trials."""
+    first, last = walked.history.times[0], walked.history.times[-1]
+    periods = walked.history.clock.periods_per_year(first, last)
+    streams = RandomStreams(walked.plan.spec.seed, walked.folds[-1].test_end)
+    parts = []
+    for lane, part in equity.groupby("lane", sort=False):
+        curve = until_ruin(part["equity"].to_numpy())
+        held = [
+            part[name].to_numpy()[1 : len(curve)] for name in ("turnover", "gross_exposure", "net_exposure")
+        ]
+        found = headline(
+            returns_from_equity(curve, periods),
+            streams.of("metrics"),
+            traded=Activity(held[0], held[1], held[2], periods),
+            trials=max(1, len(trials)),
+            trial_sharpe_sd=sharpe_dispersion(trials),
+            resamples=RESAMPLES,
+        )
+        parts.append(metrics_frame(str(lane), found))
+    return pd.concat(parts, ignore_index=True)
+
+
+def verdict(walked: Walked, scores: pd.DataFrame, metrics: pd.DataFrame) -> dict[str, Any]:
+    """Return the status of the traded model's forecasts and sentences on forecasts and account, in plain words."""
+    label = walked.plan.lanes[0].label
+    overall = scores[scores["step"] == 0].set_index("model")
+    row = overall.loc[label]
+    return {
+        "status": str(row["verdict"]),
+        "sentences": [_forecast_sentence(label, row), *_account_sentences(label, metrics, walked)],
+    }
+
+
+def _forecast_sentence(label: str, row: "pd.Series[Any]") -> str:
+    if row["verdict"] == SKILL:
+        return (
+            f"The forecasts of {label} beat the best naive forecast ({row['best_naive']}) by {row['skill']:.1%} of its loss; "
+            f"Holm-adjusted p = {row['holm_p_value']:.3f}."
+        )
+    if row["verdict"] == NO_SKILL:
+        if pd.isna(row["holm_p_value"]):
+            return f"{label} is itself a naive forecast: it is what skill is measured against."
+        return (
+            f"The forecasts of {label} are not shown to be better than the best naive forecast ({row['best_naive']}): "
+            f"skill {row['skill']:+.1%}, Holm-adjusted p = {row['holm_p_value']:.3f}."
+        )
+    return f"{label} made {int(row['n'])} scored forecasts: too few to tell skill from luck."
+
+
+def _account_sentences(label: str, metrics: pd.DataFrame, walked: Walked) -> list[str]:
+    values = metrics.set_index(["lane", "metric"])
+    benchmark = walked.plan.lanes[-1].label
+    own, other = (values.loc[(lane, "total_return"), "value"] for lane in (label, benchmark))
+    kind = str(walked.plan.spec.resolved()["benchmark"]["kind"])
+    sentences = [
+        f"Its account returned {own:+.1%} net of costs; the benchmark ({kind}) returned {other:+.1%}."
+    ]
+    sharpe = values.loc[(label, "sharpe")]
+    if np.isfinite(sharpe["low"]):
+        covers = "covers zero" if sharpe["low"] <= 0 <= sharpe["high"] else "does not cover zero"
+        sentences.append(
+            f"Its Sharpe ratio is {sharpe['value']:.2f}; the 95 % interval {sharpe['low']:.2f} to {sharpe['high']:.2f} {covers}."
+        )
+    deflated = values.loc[(label, "deflated_sharpe"), "value"]
+    if np.isfinite(deflated):
+        sentences.append(
+            f"Its deflated Sharpe ratio, the probability of a true ratio above luck's best, is {deflated:.2f}."
+        )
+    return sentences
+
+
+def trial_sentence(count: int) -> str:
+    """Return how many strategies were tried on these data, in words."""
+    if count == 0:
+        return "No strategy was tried on these data: only reference models ran."
+    tried = "1 strategy has" if count == 1 else f"{count} strategies have"
+    return f"{tried} been tried on these data so far; reference models and benchmarks are not counted."
+
+
+def break_evens(costs: pd.DataFrame) -> dict[str, float | None]:
+    """Return the extra one-way cost at which each lane's profit is gone, bps; None where it has none."""
+    known = costs.drop_duplicates("lane").set_index("lane")["break_even_bps"]
+    return {str(lane): None if np.isnan(bps) else float(bps) for lane, bps in known.items()}
+
+
+def _conventions(walked: Walked) -> list[str]:
+    first, last = walked.history.times[0], walked.history.times[-1]
+    periods = walked.history.clock.periods_per_year(first, last)
+    return [
+        f"Annualised with {periods:.2f} bars a year, counted on the calendar {walked.history.clock.calendar}; risk-free rate 0.",
+        "Sharpe ratio: mean over standard deviation (ddof 1) of simple net returns, times the root of bars a year.",
+        "Drawdowns are compounded and include the starting capital.",
+        f"Intervals are 95 % percentile intervals of a stationary block bootstrap ({RESAMPLES} resamples, automatic block).",
+        "No skill shown: the Holm-adjusted one-sided Diebold-Mariano test (HLN) against the best naive forecast fails at 5 %.",
+    ]
+
+
+def _assumptions(walked: Walked) -> list[str]:
+    spec = walked.plan.spec
+    costs, engine = spec.costs, spec.engine
+    cap = (
+        "no participation cap"
+        if engine.participation is None
+        else f"at most {engine.participation:.0%} of a bar's volume"
+    )
+    return [
+        f"Decisions at a bar's close are filled at the next bar's {engine.fill} or later, {engine.units} units, {cap}.",
+        (
+            f"Costs one way: {costs.commission_bps:g} bp commission, {costs.half_spread_bps:g} bp half-spread, "
+            f"{costs.slippage_bps:g} bp slippage; borrowing {costs.borrow_bps_per_year:g} bp a year."
+        ),
+        "Cash earns nothing: no dated rate series was given.",
+        "Models see prices adjusted forward by actions dated so far; the account trades raw prices and books the actions.",
+        "Every account was replayed in one call of the engine and ended in the same bits as the walk.",
+    ]

@@ -1,0 +1,130 @@
+"""Tables: everything a report shows of a walk, computed once and stored by the run."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from backtest.engine.bars import Bars
+from backtest.engine.cost_ladder import break_even_bps, cost_ladder
+from backtest.equity_tables import drawdown_table, monthly_table, session_dates, yearly_table
+from backtest.metrics.returns import until_ruin
+from backtest.paths import (
+    LanePath,
+    equity_table,
+    fills_table,
+    fits_table,
+    lane_paths,
+    targets_table,
+    traded_bars,
+    weights_table,
+)
+from backtest.trades import round_trips
+from backtest.walk import Plan, Walked
+from data.findings import findings_frame
+from data.quality import check_panel
+from forecast.distribution import QuantileForecast
+from forecast.evaluation import Evaluation, evaluate
+
+MULTIPLIERS = (0.0, 1.0, 2.0, 4.0)
+
+
+def run_tables(walked: Walked) -> dict[str, pd.DataFrame]:
+    """Return every table of a run except ``metrics``, which needs the trial count."""
+    bars = traded_bars(walked)
+    paths = lane_paths(walked, bars)
+    scored = evaluation(walked)
+    return {
+        "equity": equity_table(walked, paths),
+        "weights": weights_table(paths),
+        "targets": targets_table(walked),
+        "fills": fills_table(paths),
+        "trades": trades_table(paths, bars),
+        "forecasts": scored.forecasts,
+        "scores": scored.scores,
+        "calibration": scored.calibration,
+        "pit": scored.pit,
+        "folds": folds_table(walked, paths, scored),
+        "costs": costs_table(walked.plan, paths, bars),
+        "fits": fits_table(walked),
+        "findings": findings_frame(check_panel(walked.history)),
+        **curve_tables(walked, paths),
+    }
+
+
+def evaluation(walked: Walked) -> Evaluation:
+    """Return the scores of every model's issued forecasts, naive models included; the benchmark's are left out."""
+    issued: dict[str, Sequence[QuantileForecast]] = {
+        lane.label: [record.lanes[i].forecast for record in walked.records]
+        for i, lane in enumerate(walked.plan.lanes)
+        if lane.role != "benchmark"
+    }
+    folds = {record.cutoff: record.fold for record in walked.records}
+    return evaluate(issued, walked.history, field=walked.plan.spec.forecaster[0].field, folds=folds)
+
+
+def trades_table(paths: Sequence[LanePath], bars: Bars) -> pd.DataFrame:
+    """Return the table ``trades``: positions from flat to flat, of every lane."""
+    marks = pd.DataFrame(
+        np.array(bars.close), index=pd.DatetimeIndex(np.array(bars.times)), columns=list(bars.series)
+    )
+    parts = [round_trips(path.net.fills.frame(), marks).assign(lane=path.lane.label) for path in paths]
+    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+
+
+def costs_table(plan: Plan, paths: Sequence[LanePath], bars: Bars) -> pd.DataFrame:
+    """Return the table ``costs``: every lane's decisions under 0, 1, 2 and 4 times the costs, and its break-even."""
+    spec, periods = plan.spec, plan.periods_per_year
+    parts = []
+    for path in paths:
+        ladder = cost_ladder(bars, spec.engine, spec.costs, periods, path.targets, MULTIPLIERS)
+        extra = break_even_bps(bars, spec.engine, spec.costs, periods, path.targets)
+        parts.append(ladder.assign(lane=path.lane.label, break_even_bps=np.nan if extra is None else extra))
+    return pd.concat(parts, ignore_index=True)
+
+
+def curve_tables(walked: Walked, paths: Sequence[LanePath]) -> dict[str, pd.DataFrame]:
+    """Return the tables ``drawdowns``, ``monthly`` and ``yearly`` of every lane, up to its ruin if it is ruined."""
+    dates = session_dates(paths[0].net.times, walked.history.clock)
+    curves = [(path.lane.label, until_ruin(path.net.equity)) for path in paths]
+    times = paths[0].net.times
+    return {
+        "drawdowns": _joined([drawdown_table(lane, times[: len(c)], c) for lane, c in curves]),
+        "monthly": _joined([monthly_table(lane, dates[: len(c)], c) for lane, c in curves]),
+        "yearly": _joined([yearly_table(lane, dates[: len(c)], c) for lane, c in curves]),
+    }
+
+
+def folds_table(walked: Walked, paths: Sequence[LanePath], scored: Evaluation) -> pd.DataFrame:
+    """Return the table ``folds``: each lane's returns, costs and forecast skill, fold by fold."""
+    losses = scored.fold_losses.set_index(["model", "fold"])
+    rows = []
+    for fold in walked.folds:
+        inside = (paths[0].net.times >= fold.test_start) & (paths[0].net.times <= fold.test_end)
+        for path in paths:
+            net, gross = path.net.equity[inside], path.gross.equity[inside]
+            key = (path.lane.label, fold.number)
+            scores = losses.loc[key] if key in losses.index else None
+            rows.append(
+                {
+                    "fold": fold.number,
+                    "lane": path.lane.label,
+                    "train_start": fold.train_start,
+                    "train_end": fold.train_end,
+                    "test_start": fold.test_start,
+                    "test_end": fold.test_end,
+                    "decisions": len(fold.cutoffs),
+                    "gross_return": gross[-1] / gross[0] - 1.0,
+                    "costs": path.net.costs[inside][1:].sum() / net[0],
+                    "net_return": net[-1] / net[0] - 1.0,
+                    "turnover": path.net.turnover[inside][1:].sum(),
+                    "max_drawdown": float((net / np.maximum.accumulate(net) - 1.0).min()),
+                    "crps": np.nan if scores is None else scores["crps"],
+                    "skill": np.nan if scores is None else scores["skill"],
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat([part for part in parts if len(part)] or list(parts[:1]), ignore_index=True)
