@@ -111,4 +111,3 @@ def skill_table(run: Any) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     scores = run.tables["scores"]
     rows = scores.loc[scores["step"] == 0, list(SKILL_COLUMNS)].itertuples(index=False, name=None)
     return tuple(name.replace("_", " ") for name in SKILL_COLUMNS), list(rows)
-
