@@ -45,6 +45,7 @@ EXACT_TOLERANCE = 1e-3
 _LARGEST_TERM = 10
 _MOST_DECIMALS = 6
 _SHARE_OF_EXACT_BARS = 0.9
+_FEWEST_BARS = 20
 
 
 def implied_actions(panel: Panel, *, reinvested: Reinvested = "previous_close") -> CorporateActions:
@@ -200,10 +201,10 @@ def _ratio_noise(raw: Floats, scaled: Floats, jumps: Floats) -> Floats:
     """Return how far (T-1,) changes of the ratio may stray from 1 by rounding alone.
 
     Raw closes are traded prices and usually exact. Where more than one bar in ten moves by more than the rounding of
-    the adjusted close explains, they were rounded too.
+    the adjusted close explains, they were rounded too; too few bars to tell count as exact.
     """
     noise = _rounding(scaled) + NOISE_FLOOR
-    if len(jumps) and np.mean(np.abs(jumps - 1) <= noise) < _SHARE_OF_EXACT_BARS:
+    if len(jumps) >= _FEWEST_BARS and np.mean(np.abs(jumps - 1) <= noise) < _SHARE_OF_EXACT_BARS:
         noise = noise + _rounding(raw)
     return noise
 
