@@ -26,3 +26,9 @@ def test_every_registered_forecaster_keeps_the_contract(kind):
     results = check_forecaster(small_spec(kind))
     assert [result.check for result in results] == list(CHECKS)
     assert [result for result in results if not result.passed] == []
+
+
+@pytest.mark.parametrize("kind", ["naive", "drift", "seasonal_naive", "ridge", "garch", "har"])
+def test_variance_forecasts_keep_the_contract_too(kind):
+    results = check_forecaster(small_spec(kind, quantity="variance"))
+    assert [result for result in results if not result.passed] == []
