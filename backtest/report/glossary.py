@@ -1,0 +1,30 @@
+"""Glossary: every term of a report in plain words."""
+
+from typing import Final
+
+GLOSSARY: Final[tuple[tuple[str, str], ...]] = (
+    ("Walk-forward", "Time is cut into folds. In each, models learn only from the past, then forecast and trade bars they have never seen. Everything in this report comes from such unseen bars."),
+    ("Cutoff", "The moment a forecast is made. Nothing after it is known to the model."),
+    ("Lane", "One paper account: a model's forecasts traded by the policy, or a benchmark. All lanes share data, costs and folds."),
+    ("Naive model", "A forecast that needs no skill: the last value, the last value plus the average drift, or the value one season ago. A model worth its effort beats all of them."),
+    ("No skill shown", "The model's forecasts did not beat the best naive forecast by more than chance explains, after correcting for the number of models compared. It does not prove that there is no skill."),
+    ("Skill", "One minus the model's loss over that of the best naive model: 0 is no better, 1 is perfect, negative is worse."),
+    ("CRPS", "Continuous ranked probability score: how far the whole forecast distribution is from what happened, in the unit of the forecast. Smaller is better."),
+    ("Pinball loss", "The loss whose best answer is a quantile; averaged over the forecast levels. Smaller is better."),
+    ("Winkler score", "Width of the 90 % band plus a penalty whenever the truth falls outside. Smaller is better."),
+    ("Coverage", "How often the truth fell inside the 90 % band. Honest bands cover 90 %."),
+    ("MASE", "Mean absolute error over that of the last-value forecast on the training rows. Below 1 is better than that."),
+    ("Diebold-Mariano test", "Asks whether two forecasts differ in loss by more than chance; here with the small-sample correction of Harvey, Leybourne and Newbold."),
+    ("Holm-adjusted p-value", "How likely so large a difference is by chance alone, corrected for testing several models at once. Small values count as evidence; the usual bar is 0.05."),
+    ("PIT", "Probability integral transform: where in its forecast distribution each truth fell. Honest forecasts spread evenly between 0 and 1."),
+    ("Sharpe ratio", "Mean return over its standard deviation, per year. The interval says how well this sample determines it."),
+    ("Deflated Sharpe ratio", "The probability that the true Sharpe ratio is above what the best of all trials would show by luck."),
+    ("Trial", "One configuration tried on the same data. The more are tried, the better the best of them looks by chance."),
+    ("Interval", "The range, in brackets, that holds the true value in 95 of 100 samples like this one."),
+    ("Drawdown", "Loss from the highest equity so far. An episode runs from the peak until that peak is reached again."),
+    ("Turnover", "Value traded over equity."),
+    ("Break-even costs", "The one-way cost, in hundredths of a per cent (bps), at which the account would have ended where it started."),
+    ("Gross and net", "For returns: before and after trading costs. For exposure: sizes added without and with their signs."),
+    ("n/a", "Not available: the sample is too short for the figure, or the figure has no meaning there."),
+)  # fmt: skip
+"""Term and definition, in the order a reader meets them."""

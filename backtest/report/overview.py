@@ -1,0 +1,183 @@
+"""Overview: the verdict, where the run comes from, its data and its headline metrics."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from backtest.report.blocks import Absent, Block, Cell, Facts, Heading, Listing, Prose, Section, Table
+from backtest.report.formats import MISSING, count, day, moment, number, percent, significant, text, title
+from backtest.report.material import NOT_STORED, Material
+
+MEANINGS = {
+    "no skill shown": (
+        "The forecasts did not beat the best naive forecast by more than chance explains. "
+        "Whatever the account below earned is no evidence of forecasting skill."
+    ),
+    "skill shown": (
+        "The forecasts beat the best naive forecast by more than chance explains, corrected for the number of models "
+        "compared. That is about these data and this period; it promises no profit."
+    ),
+    "too few forecasts to tell": (
+        "There are not enough forecasts whose truth is known to tell skill from luck, either way."
+    ),
+}
+
+_PERCENT = {
+    "total_return", "cagr", "volatility", "max_drawdown", "average_drawdown", "time_under_water", "value_at_risk",
+    "expected_shortfall", "hit_rate", "best_period", "worst_period", "probabilistic_sharpe", "deflated_sharpe",
+    "average_gross_exposure", "average_net_exposure", "time_in_market",
+}  # fmt: skip
+_COUNTS = {"longest_drawdown"}
+_FIGURES = (("total_return", "Total return"), ("sharpe", "Sharpe ratio"), ("max_drawdown", "Max drawdown"))
+
+
+def verdict_words(run: Material) -> dict[str, Any]:
+    """Return the status in a capitalised sentence, what it means, and the run's own sentences."""
+    verdict = run.manifest.get("verdict") or {}
+    status = str(verdict.get("status", "verdict not stored"))
+    trials = run.manifest.get("trials") or {}
+    return {
+        "status": status[:1].upper() + status[1:],
+        "tone": status.replace(" ", "-") if status in MEANINGS else "unknown",
+        "meaning": MEANINGS.get(status, "This run stored no verdict, so nothing is claimed."),
+        "sentences": [str(sentence) for sentence in verdict.get("sentences") or ()],
+        "trials": str(trials.get("sentence", f"The number of trials was {NOT_STORED}.")),
+    }
+
+
+def key_figures(run: Material) -> list[dict[str, str]]:
+    """Return three large numbers of the primary lane with interval and benchmark; none when metrics are missing."""
+    metrics = run.table("metrics", "lane", "metric", "value")
+    if metrics is None:
+        return []
+    figures = []
+    for name, words in _FIGURES:
+        own = _metric_row(metrics, run.primary, name)
+        other = _metric_row(metrics, run.benchmark, name)
+        if own is not None:
+            shown = _formatter(name)
+            beside = MISSING if other is None else shown(other["value"])
+            figures.append(
+                {
+                    "title": words,
+                    "value": shown(own["value"]),
+                    "interval": _interval(own, shown),
+                    "beside": f"{run.benchmark_name} {beside}",
+                }
+            )
+    return figures
+
+
+def provenance(run: Material) -> Facts:
+    """Return where the run comes from, for its header."""
+    manifest, data = run.manifest, run.data
+    trials = manifest.get("trials") or {}
+    pairs = (
+        ("Run", str(manifest["id"])[:12]),
+        ("Recorded", _or_missing(manifest.get("recorded_at"), moment)),
+        ("Data", f"{day(data.get('first'))} to {day(data.get('last'))}"),
+        ("Bars", f"{_or_missing(data.get('bars'), count)} × {len(data.get('series') or ())} series"),
+        ("Folds", _or_missing(manifest.get("folds"), count)),
+        ("Trials on these data", _or_missing(trials.get("count"), count)),
+        ("Judged by", run.primary),
+        ("Beside", run.benchmark_name),
+    )
+    return Facts(pairs, "provenance")
+
+
+def data_section(run: Material) -> Section:
+    """Return what the data are and what is to be known about them."""
+    data = run.data
+    series = [str(name) for name in data.get("series") or ()]
+    untradable = [str(name) for name in data.get("untradable") or ()]
+    facts = Facts(
+        (
+            ("Series", ", ".join(series) or NOT_STORED),
+            ("Forecast only, never traded", ", ".join(untradable) or "none"),
+            ("Period", f"{moment(data.get('first'))} to {moment(data.get('last'))} UTC"),
+            ("Bar and calendar", f"{text(data.get('bar'))}, {text(data.get('calendar'))}"),
+            ("Periods per year", _or_missing(data.get("periods_per_year"), significant)),
+        )
+    )
+    notes = tuple(map(str, data.get("notes") or ()))
+    told: Block = (
+        Listing("What to beware of", notes)
+        if notes
+        else Prose((f"Notes on the data: {NOT_STORED}.",), "quiet")
+    )
+    defaults = run.said("defaults")
+    more: tuple[Block, ...] = (Listing("Rules of this run", defaults),) if defaults else ()
+    return Section("data", "Data and rules", "What was traded, on which terms, and what to beware of.",
+                   (facts, told, *more))  # fmt: skip
+
+
+def metrics_section(run: Material) -> Section:
+    """Return every metric of the primary lane beside the other models and the benchmark."""
+    metrics = run.table("metrics", "lane", "metric", "value")
+    lede = "The judged account beside the naive models and the benchmark, all after costs."
+    conventions = run.said("conventions")
+    blocks: tuple[Block, ...] = (Absent("metrics"),) if metrics is None else (_metrics_table(run, metrics),)
+    return Section(
+        "metrics",
+        "Headline",
+        lede,
+        (*blocks, *((Listing("Conventions", conventions),) if conventions else ())),
+    )
+
+
+def ordered_lanes(run: Material, lanes: list[str]) -> list[str]:
+    """Return lanes with the primary one first and the benchmark last."""
+    rest = [lane for lane in dict.fromkeys(lanes) if lane not in (run.primary, run.benchmark)]
+    ends = [lane for lane in (run.primary, run.benchmark) if lane in lanes]
+    return [*ends[:1], *rest, *ends[1:]] if run.primary in lanes else [*rest, *ends]
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return each row of a table as a mapping from column to value."""
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def _metrics_table(run: Material, metrics: pd.DataFrame) -> Table:
+    lanes = ordered_lanes(run, metrics["lane"].tolist())
+    by_place = {(str(r["lane"]), str(r["metric"])): r for r in records(metrics)}
+    headings = [Heading("Metric", is_number=False), *(Heading(run.lane_name(lane)) for lane in lanes)]
+    rows = []
+    for name in dict.fromkeys(map(str, metrics["metric"])):
+        found = [by_place.get((lane, name)) for lane in lanes]
+        convention = next((str(r["convention"]) for r in found if r and r.get("convention")), "")
+        head = Cell(title(name), convention, is_header=True)
+        rows.append((head, *(_metric_cell(row, name) for row in found)))
+    caption = "Metrics of each account; 95 % intervals in brackets, the convention under each name."
+    return Table(caption, tuple(headings), tuple(rows), style="metrics")
+
+
+def _metric_cell(row: dict[str, Any] | None, name: str) -> Cell:
+    if row is None:
+        return Cell(MISSING)
+    shown = _formatter(name)
+    flag = str(row.get("flag") or "")
+    reason = flag.removeprefix(MISSING).strip(" ()")
+    detail = _interval(row, shown)
+    return Cell(shown(row["value"]), detail or reason, "missing" if pd.isna(row["value"]) else "")
+
+
+def _metric_row(metrics: pd.DataFrame, lane: str, name: str) -> dict[str, Any] | None:
+    rows = records(metrics[(metrics["lane"] == lane) & (metrics["metric"] == name)])
+    return rows[0] if rows else None
+
+
+def _interval(row: dict[str, Any], shown: Callable[[Any], str]) -> str:
+    low, high = row.get("low", math.nan), row.get("high", math.nan)
+    return "" if pd.isna(low) or pd.isna(high) else f"[{shown(low)}, {shown(high)}]"
+
+
+def _formatter(name: str) -> Callable[[Any], str]:
+    if name in _PERCENT:
+        return percent
+    return count if name in _COUNTS else number
+
+
+def _or_missing(value: Any, shown: Callable[[Any], str]) -> str:
+    return NOT_STORED if value is None else shown(value)
