@@ -163,6 +163,9 @@ def _flat(frame: pd.DataFrame) -> pd.DataFrame:
     if frame.columns.nlevels > 1:
         raise DataError(f"the frame has {frame.columns.nlevels} levels of column names; one is allowed")
     body = frame.rename(columns=str).reset_index(drop=True)
+    if not body.columns.is_unique:
+        twice = body.columns[body.columns.duplicated()][0]
+        raise DataError(f"column '{twice}' appears more than once; names must be distinct")
     front: dict[str, Any] = {}
     for number in range(frame.index.nlevels):
         level = frame.index.get_level_values(number)
@@ -235,13 +238,10 @@ def _long(
     rest: pd.DataFrame, ds: Times, found: Mapping[str, str], default_series: str | None
 ) -> pd.DataFrame:
     series = _series_names(rest, found, default_series)
-    bars = {name: found[name] for name in FIELDS if name in found}
     data: dict[str, Any] = {ID: series, TIME: ds}
-    for name, column in bars.items():
-        data[name] = _numbers(rest[column], column)
-    named = {name: column for name, column in found.items() if name not in (ID, TIME, *FIELDS)}
-    for name, column in named.items():
-        data[name] = _numbers(rest[column], column)
+    others = [name for name in found if name not in (ID, TIME, *FIELDS)]
+    for name in (*(name for name in FIELDS if name in found), *others):
+        data[name] = _numbers(rest[found[name]], found[name])
     for column in rest.columns:
         if column not in found.values() and _is_numeric(rest[column]):
             name = str(column).strip().lower()
@@ -366,8 +366,7 @@ def _from_numbers(column: "pd.Series[Any]") -> Times:
 
 def _utc(column: "pd.Series[Any]", wall: Times, is_aware: bool, zone: str | None) -> Times:
     if is_aware:
-        aware = pd.to_datetime(column, utc=True)
-        return _nanoseconds(aware.dt.tz_localize(None))
+        return _nanoseconds(_aware(column).dt.tz_localize(None))
     if zone is None:
         return wall
     try:
@@ -375,6 +374,25 @@ def _utc(column: "pd.Series[Any]", wall: Times, is_aware: bool, zone: str | None
     except (KeyError, ValueError, TypeError) as error:
         raise DataError(f"stamps cannot be read in zone '{zone}': {error}") from error
     return _nanoseconds(local.tz_convert(None))
+
+
+def _aware(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Return stamps with a zone in UTC."""
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        return column.dt.tz_convert("UTC")
+    text = (
+        column.astype("string")
+        .str.replace(r"\s*UTC$", "Z", regex=True)
+        .str.replace(r"\s+([+-])", r"\1", regex=True)
+    )
+    read: pd.Series[Any] = pd.to_datetime(text, format="ISO8601", utc=True, errors="coerce")
+    missed = np.flatnonzero((read.isna() & text.notna()).to_numpy())
+    if len(missed):
+        row = int(missed[0])
+        raise DataError(
+            f"stamp {str(column.iloc[row])!r} at row {row} cannot be read; stamps with a zone must be ISO 8601"
+        )
+    return read
 
 
 def _session_ends(wall: Times, calendar: str) -> Times:
