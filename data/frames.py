@@ -379,7 +379,8 @@ def _utc(column: "pd.Series[Any]", wall: Times, is_aware: bool, zone: str | None
 def _aware(column: "pd.Series[Any]") -> "pd.Series[Any]":
     """Return stamps with a zone in UTC."""
     if isinstance(column.dtype, pd.DatetimeTZDtype):
-        return column.dt.tz_convert("UTC")
+        moved: pd.Series[Any] = column.dt.tz_convert("UTC")
+        return moved
     text = (
         column.astype("string")
         .str.replace(r"\s*UTC$", "Z", regex=True)
