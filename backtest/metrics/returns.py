@@ -25,20 +25,24 @@ LEAST_INFERENCE = 20
 NOISE = 1e-13
 """Returns that differ by less are equal: an equity ratio carries rounding of about 2e-16 at every period."""
 
+LARGEST_LOG_GROWTH = 700.0
+"""A curve that compounds to more than e^700 overflows float64."""
+
 
 @dataclass(frozen=True, eq=False)
 class Returns:
     """Net simple returns of one account, one a period, and the risk-free returns beside them.
 
     Attributes:
-        values: (T,) net simple returns per period, finite, at least -1 (a total loss is -1), T >= 1.
+        values: (T,) net simple returns per period, finite, at least -1 (a total loss is -1), T >= 1,
+            compounding to a finite number.
         periods_per_year: periods in a year, from the calendar of the data; there is no default.
         risk_free: a number is an annual rate, converted to (1 + rf)^(1/q) - 1 a period; an array (T,) is per period.
             Stored as (T,) per period.
 
     Raises:
-        MetricError: when values are not one-dimensional, empty, not finite or below -1, when ``periods_per_year`` is not
-            a positive number, or when ``risk_free`` has another length or is not above -1.
+        MetricError: when values are not one-dimensional, empty, not finite, below -1 or compound beyond e^700, when
+            ``periods_per_year`` is not a positive number, or when ``risk_free`` has another length or is not above -1.
     """
 
     values: Floats
@@ -146,3 +150,9 @@ def _check_values(values: Floats) -> None:
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         raise MetricError(f"return at row {row} was {values[row]}; finite values of at least -1 are needed")
+    with np.errstate(divide="ignore"):
+        highest = float(np.cumsum(np.log1p(values)).max())
+    if highest > LARGEST_LOG_GROWTH:
+        raise MetricError(
+            f"returns compound to e^{highest:.0f}, beyond the range of a number; shares such as 0.01 are needed, not percent"
+        )
