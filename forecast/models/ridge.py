@@ -1,0 +1,421 @@
+"""Closed-form ridge regression on last-value-normalised windows, with exact incremental refits."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import annotated_types as at
+import numpy as np
+import numpy.typing as npt
+from pydantic import model_validator
+
+from data.history import History
+from data.panel import Floats, Times
+from data.registry import spec
+from forecast.base import AbstractFitted, AbstractForecaster
+from forecast.distribution import QuantileForecast
+from forecast.errors import FitError
+from forecast.models.empirical import (
+    LEAST_ERRORS,
+    Changes,
+    Form,
+    around,
+    error_quantiles,
+    forecast_errors,
+    form_of,
+    require_form,
+    rows_of,
+    training_rows,
+)
+from forecast.models.gram import (
+    Gram,
+    SeriesWindows,
+    Span,
+    WindowShape,
+    empty_gram,
+    ridge_weights,
+    without,
+)
+from forecast.randomness import RandomStreams
+from forecast.storage import read_state, write_state
+from forecast.windows import context_window
+
+LEAST_RATIO = 0.05
+"""A variance forecast is never below this share of the mean squared return in its context."""
+
+ALL = "all series"
+"""Name of the one group of a shared fit."""
+
+Penalty = Annotated[float, at.Gt(0)]
+
+
+@spec
+class Ridge(AbstractForecaster):
+    """One linear map from the last ``context`` rows to the next ``horizon`` rows, all steps at once.
+
+    Windows have stride 1 and are freed of their level: x - x_last for inputs and targets alike (log x for ``log``), so
+    there is no intercept and weights of 0 are the naive forecast; this is NLinear (Zeng, Chen, Zhang and Xu 2023) in
+    closed form (Toner and Darlow 2024). The penalty is the one of ``penalties`` with the least squared error on the last
+    ``validation_share`` of the training rows. A window belongs to the part that holds all its targets; inputs of
+    validation windows reach back into the fitted part, its targets end before the first validation row. For ``variance``
+    rows are squared one-bar log returns, each window divided by its mean, less 1; forecasts are kept above 5 % of it.
+
+    Quantiles are the point forecast plus the quantiles of each series' own validation errors (log ratios for ``log`` and
+    ``variance``). With ``refit`` these errors are those of the weights before the refit.
+
+    It loses when nothing linear is to be learnt: then the largest penalty wins and it is the naive forecast plus noise.
+
+    Attributes:
+        changes: how levels are freed of their last value; ``difference`` for data of any sign.
+        shared: one map for all series, or one for each.
+        validation_share: part of the training rows, at their end, that chooses the penalty.
+        penalties: candidates, multiplied by the number of windows.
+        penalty_scale: ``inputs`` multiplies them by the mean squared input too, so that the unit of the data does not
+            matter; ``none`` takes them as they are, for data scaled to unit variance.
+        refit: fit the chosen penalty once more to all windows.
+        centred: subtract the median of the errors, so that the median is the point forecast.
+    """
+
+    changes: Changes = "log"
+    shared: bool = True
+    validation_share: Annotated[float, at.Gt(0), at.Lt(1)] = 0.2
+    penalties: Annotated[tuple[Penalty, ...], at.MinLen(1)] = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+    penalty_scale: Literal["inputs", "none"] = "inputs"
+    refit: bool = False
+    centred: bool = True
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.quantity == "variance" and self.context < 2:
+            raise ValueError(f"context {self.context} holds no return; a variance needs at least 2 rows")
+        return self
+
+    @property
+    def form(self) -> Form:
+        """What is modelled."""
+        return form_of(self.quantity, self.changes)
+
+    @property
+    def shape(self) -> WindowShape:
+        """How windows are cut; the first row of a context has no return."""
+        return WindowShape(self.context - (self.form == "variance"), self.horizon, self.form)
+
+    def fit(self, train: History, rng: RandomStreams) -> "RidgeFitted":
+        """Return the map fitted to the training rows; no chance is involved."""
+        seen = seen_rows(train, self)
+        sums = {
+            group: Sums(*(_group_gram(seen, self, names, span) for span in spans(len(seen.times), self)))
+            for group, names in groups(seen.series, self).items()
+        }
+        return solved(self, seen, sums)
+
+    def load(self, folder: Path) -> "RidgeFitted":
+        """Return the fitted state stored there."""
+        arrays, facts = read_state(folder)
+        series = tuple(facts["series"])
+        seen = SeenRows(
+            arrays["times"].astype("datetime64[ns]"), series, arrays["rows"], arrays["observed"].astype(bool)
+        )
+        sums = {
+            group: Sums(*(_unpack(arrays, f"{i}.{part}") for part in ("train", "valid")))
+            for i, group in enumerate(groups(series, self))
+        }
+        fits = {
+            group: GroupFit(arrays[f"{i}.weights"], float(arrays[f"{i}.penalty"]))
+            for i, group in facts["fits"]
+        }
+        offsets = dict(zip(facts["forecast"], arrays["offsets"], strict=True))
+        return RidgeFitted(self, seen, sums, fits, offsets)
+
+
+@dataclass(frozen=True, eq=False)
+class SeenRows:
+    """The training rows a fit stands on, kept so that rows that leave can be subtracted.
+
+    Attributes:
+        times: (T,) ends of the bars.
+        series: S names.
+        rows: (T, S) logarithms, levels or squared returns, gaps carried.
+        observed: (T, S) bool.
+    """
+
+    times: Times
+    series: tuple[str, ...]
+    rows: Floats
+    observed: npt.NDArray[np.bool_]
+
+    def windows(self, name: str, shape: WindowShape) -> SeriesWindows:
+        """Return the windows of one series."""
+        s = self.series.index(name)
+        return SeriesWindows(np.ascontiguousarray(self.rows[:, s]), self.observed[:, s], shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """Gram matrices of one group's fitted and validation windows."""
+
+    train: Gram
+    valid: Gram
+
+
+@dataclass(frozen=True, eq=False)
+class GroupFit:
+    """The map of one group.
+
+    Attributes:
+        weights: (L, H).
+        penalty: the chosen entry of ``penalties``.
+    """
+
+    weights: Floats
+    penalty: float
+
+
+@dataclass(frozen=True, eq=False)
+class RidgeFitted(AbstractFitted):
+    """A fitted map with all that is needed to move it in time.
+
+    Attributes:
+        spec: the hyper-parameters.
+        seen: the training rows.
+        sums: Gram matrices by group.
+        fits: maps by group; a group without usable windows has none.
+        offsets: error quantiles (H, Q) by series; a series with too few errors has none.
+    """
+
+    spec: Ridge
+    seen: SeenRows
+    sums: Mapping[str, Sums]
+    fits: Mapping[str, GroupFit]
+    offsets: Mapping[str, Floats]
+
+    def predict(self, history: History, rng: RandomStreams) -> QuantileForecast:
+        """Return the point forecast of each series with its error quantiles around it."""
+        asked = self.spec
+        window = context_window(history, asked.field, asked.context)
+        require_form(window.values, window.series, asked.field, asked.form)
+        kept = [i for i, name in enumerate(window.series) if name in self.offsets]
+        values = [self._quantiles(window.series[i], window.values[:, i]) for i in kept]
+        return QuantileForecast(
+            history.cutoff,
+            history.clock.next(history.cutoff, asked.horizon),
+            tuple(window.series[i] for i in kept),
+            np.array(asked.levels),
+            np.reshape(values, (len(kept), asked.horizon, len(asked.levels))),
+            asked.quantity,
+            window.last[kept],
+        )
+
+    def update(self, history: History) -> "RidgeFitted":
+        """Return the model refitted to another training history, most of which it has already seen.
+
+        Equal to ``spec.fit(history)`` but for rounding: Gram matrices add the windows that entered and subtract those
+        that left, so an expanding or rolling refit costs the new rows only. Sums in another order differ in their last
+        bits; forecasts agree to about 1e-12, unless two penalties tie that closely on validation. A history that does
+        not overlap, changed what it said before, or has other series is fitted from scratch.
+        """
+        seen = seen_rows(history, self.spec)
+        offset = _offset(self.seen, seen, int(self.spec.form == "variance"))
+        if offset is None:
+            return self.spec.fit(history, RandomStreams(0, history.cutoff))
+        sums = {
+            group: _moved(self.sums[group], (self.seen, seen), offset, names, self.spec)
+            for group, names in groups(seen.series, self.spec).items()
+        }
+        return solved(self.spec, seen, sums)
+
+    def save(self, folder: Path) -> None:
+        """Write rows, Gram matrices, maps and error quantiles."""
+        position = {group: i for i, group in enumerate(self.sums)}
+        arrays: dict[str, Any] = {
+            "times": self.seen.times.astype(np.int64),
+            "rows": self.seen.rows,
+            "observed": self.seen.observed,
+            "offsets": np.stack(list(self.offsets.values())),
+        }
+        for group, sums in self.sums.items():
+            arrays |= _pack(sums.train, f"{position[group]}.train")
+            arrays |= _pack(sums.valid, f"{position[group]}.valid")
+        for group, fit in self.fits.items():
+            arrays[f"{position[group]}.weights"] = fit.weights
+            arrays[f"{position[group]}.penalty"] = np.asarray(fit.penalty)
+        facts = {
+            "series": list(self.seen.series),
+            "fits": [[position[group], group] for group in self.fits],
+            "forecast": list(self.offsets),
+        }
+        write_state(folder, arrays, facts)
+
+    def _quantiles(self, name: str, values: Floats) -> Floats:
+        asked = self.spec
+        points = point_forecast(values, self.fits[_group_of(name, asked)].weights, asked.shape)
+        return around(points, self.offsets[name], asked.form)
+
+
+def point_forecast(values: Floats, weights: Floats, shape: WindowShape) -> Floats:
+    """Return the point forecast (H,) in the unit of the quantity from one context of values (C,)."""
+    if shape.form == "variance":
+        squares = rows_of(values[:, None], shape.form)[1:, 0]
+        mean = squares.mean()
+        if mean == 0.0:
+            return np.zeros(shape.horizon)
+        return np.asarray(mean * np.maximum(1.0 + (squares / mean - 1.0) @ weights, LEAST_RATIO))
+    rows = np.log(values) if shape.form == "log" else values
+    moved = (rows - rows[-1]) @ weights
+    return np.asarray(values[-1] * np.exp(moved) if shape.form == "log" else values[-1] + moved)
+
+
+def seen_rows(history: History, asked: Ridge) -> SeenRows:
+    """Return the rows that windows are cut from.
+
+    Raises:
+        SpecError: when a value has no logarithm though the form needs one.
+    """
+    rows, observed = training_rows(history, asked.field, asked.form)
+    if asked.form == "log":
+        rows = np.log(rows)
+    return SeenRows(history.times, history.panel.series, rows, observed)
+
+
+def groups(series: tuple[str, ...], asked: Ridge) -> dict[str, tuple[str, ...]]:
+    """Return the series of each map, sorted: sums then do not depend on the panel's order."""
+    names = tuple(sorted(series))
+    return {ALL: names} if asked.shared else {name: (name,) for name in names}
+
+
+def spans(rows: int, asked: Ridge) -> tuple[Span, Span]:
+    """Return the windows that are fitted and those that validate, by first row.
+
+    Timing: the first validation decision is made at the row before the first validation target; every fitted target is
+    known by then. The first row has no return, so windows of squared returns begin at the second.
+    """
+    inputs, length = asked.shape.inputs, asked.shape.length
+    first = int(asked.form == "variance")
+    valid = rows - round(asked.validation_share * rows)
+    stop = max(first, rows - length + 1)
+    return (first, min(max(first, valid - length + 1), stop)), (min(max(first, valid - inputs), stop), stop)
+
+
+def solved(asked: Ridge, seen: SeenRows, sums: Mapping[str, Sums]) -> RidgeFitted:
+    """Return the fitted model of these sums.
+
+    Raises:
+        FitError: when no series has the windows to be fitted and validated.
+    """
+    members = groups(seen.series, asked)
+    fits = {
+        group: _solve(asked, seen, each, members[group])
+        for group, each in sums.items()
+        if min(each.train.count, each.valid.count) > 0
+    }
+    offsets = {}
+    for name in seen.series:
+        group = _group_of(name, asked)
+        found = _offsets(asked, seen, name, fits[group][1]) if group in fits else None
+        if found is not None:
+            offsets[name] = found
+    if not offsets:
+        raise FitError(
+            f"history has {len(seen.times)} rows; no series has windows of context {asked.context} + horizon "
+            f"{asked.horizon} to fit and {LEAST_ERRORS} more to validate on the last {asked.validation_share:g} of them"
+        )
+    return RidgeFitted(asked, seen, sums, {group: fit for group, (fit, _) in fits.items()}, offsets)
+
+
+def _solve(asked: Ridge, seen: SeenRows, sums: Sums, names: tuple[str, ...]) -> tuple[GroupFit, Floats]:
+    """Return the map, and the weights (L, H) whose validation errors are its spread."""
+    penalties = np.array(sorted(asked.penalties, reverse=True))
+    weights, best, _ = ridge_weights(sums.train, sums.valid, penalties * _penalty_unit(sums.train, asked))
+    if not asked.refit:
+        return GroupFit(weights, float(penalties[best])), weights
+    train, valid = spans(len(seen.times), asked)
+    whole = sums.train + sums.valid + _group_gram(seen, asked, names, (train[1], valid[0]))
+    penalty = penalties[best] * _penalty_unit(whole, asked)
+    again = np.linalg.solve(whole.inputs + penalty * np.eye(len(whole.inputs)), whole.cross)
+    return GroupFit(np.asarray(again), float(penalties[best])), weights
+
+
+def _penalty_unit(gram: Gram, asked: Ridge) -> float:
+    mean_square = float(np.trace(gram.inputs)) / (gram.count * len(gram.inputs))
+    # Rows that never moved have no scale; any penalty then gives weights of 0.
+    return gram.count * (mean_square if asked.penalty_scale == "inputs" and mean_square > 0 else 1.0)
+
+
+def _offsets(asked: Ridge, seen: SeenRows, name: str, weights: Floats) -> Floats | None:
+    windows = seen.windows(name, asked.shape)
+    span = spans(len(seen.times), asked)[1]
+    parts = [_errors(targets, inputs @ weights, asked.form) for inputs, targets in windows.chunks(span)]
+    if not parts:
+        return None
+    errors = np.concatenate(parts)
+    errors[windows.unobserved_targets(span)] = np.nan
+    return error_quantiles(errors, asked.levels, centred=asked.centred)
+
+
+def _errors(targets: Floats, points: Floats, form: Form) -> Floats:
+    if form != "variance":
+        return targets - points
+    return forecast_errors(targets + 1.0, np.maximum(points + 1.0, LEAST_RATIO), form)
+
+
+def _group_of(name: str, asked: Ridge) -> str:
+    return ALL if asked.shared else name
+
+
+def _group_gram(seen: SeenRows, asked: Ridge, names: tuple[str, ...], span: Span) -> Gram:
+    total = empty_gram(asked.shape)
+    for name in names:
+        total = total + seen.windows(name, asked.shape).gram(span)
+    return total
+
+
+def _offset(old: SeenRows, new: SeenRows, first: int) -> int | None:
+    """Return which old row is the first new one, or None when the new rows do not continue the old ones."""
+    if old.series != new.series or not len(new.times):
+        return None
+    start = int(np.searchsorted(old.times, new.times[0]))
+    shared = min(len(old.times) - start, len(new.times))
+    same = shared > first and all(
+        np.array_equal(before[start + first : start + shared], after[first:shared], equal_nan=True)
+        for before, after in ((old.rows, new.rows), (old.observed * 1.0, new.observed * 1.0))
+    )
+    same = same and np.array_equal(old.times[start : start + shared], new.times[:shared])
+    return start if same else None
+
+
+def _moved(
+    sums: Sums, seen: tuple[SeenRows, SeenRows], offset: int, names: tuple[str, ...], asked: Ridge
+) -> Sums:
+    """Return the sums of the new rows: what entered is added, what left is subtracted."""
+    old, new = seen
+    before, after = spans(len(old.times), asked), spans(len(new.times), asked)
+    moved = []
+    for gram, was, becomes in zip((sums.train, sums.valid), before, after, strict=True):
+        here = (becomes[0] + offset, becomes[1] + offset)
+        left, entered = without(was, here), without(here, was)
+        if sum(stop - start for start, stop in (*left, *entered)) >= becomes[1] - becomes[0]:
+            moved.append(_group_gram(new, asked, names, becomes))
+            continue
+        total = gram
+        for start, stop in entered:
+            total = total + _group_gram(new, asked, names, (start - offset, stop - offset))
+        for span in left:
+            total = total - _group_gram(old, asked, names, span)
+        moved.append(total)
+    return Sums(*moved)
+
+
+def _pack(gram: Gram, name: str) -> dict[str, Any]:
+    scalars = {"targets": np.asarray(gram.targets), "count": np.asarray(gram.count)}
+    return {
+        f"{name}.{key}": array
+        for key, array in {"inputs": gram.inputs, "cross": gram.cross, **scalars}.items()
+    }
+
+
+def _unpack(arrays: Mapping[str, Any], name: str) -> Gram:
+    inputs, cross, targets, count = (
+        arrays[f"{name}.{key}"] for key in ("inputs", "cross", "targets", "count")
+    )
+    return Gram(inputs, cross, float(targets), int(count))
