@@ -79,7 +79,7 @@ class Arima(AbstractUnivariate):
     def fit_series(self, rows: SeriesRows, rng: np.random.Generator) -> SeriesFit:
         """Return the parameters in statsmodels' order: trend, AR, MA, variance; none for a constant series."""
         values = to_scale(rows.seen, self.scale)
-        if np.std(np.diff(values)) <= smallest_deviation(float(values[-1]), self.scale):
+        if np.std(np.diff(values)) <= smallest_deviation(float(rows.values[-1]), self.scale):
             return SeriesFit({"values": np.empty(0), "unit": np.asarray(1.0)})
         unit = float(np.std(np.diff(values)))
         with warnings.catch_warnings():

@@ -10,6 +10,15 @@ from data.panel import Floats
 
 Volatility = Literal["garch", "gjr", "egarch"]
 
+VarianceOf = Literal["realised", "conditional"]
+"""What a variance forecast is about; seen from t, in squared one-bar log returns.
+
+- ``realised``: the squared log return that bar t+h will show. It is what variance is scored against and what the naive
+  models forecast. Its median lies far below its mean (0.45 of it for normal returns).
+- ``conditional``: the variance of bar t+h given everything known one bar earlier. Its quantiles spread with h; at h = 1
+  it is known, so they are equal. Scored against squared returns it looks overconfident, by definition.
+"""
+
 LEAST_VARIANCE, MOST_VARIANCE = 1e-8, 1e4
 """Bounds of every conditional variance, in units of the training variance: only an explosive recursion meets them."""
 
@@ -126,3 +135,9 @@ def simulate(recursion: VarianceRecursion, trail: Trail, shocks: Sequence[Floats
         variances.append(variance)
         residuals.append(residual)
     return np.array(variances), np.array(residuals)
+
+
+def path_quantiles(paths: Floats, levels: Sequence[float]) -> Floats:
+    """Return the quantiles of (H, N) paths at each step, (H, Q), non-decreasing along Q."""
+    found = np.moveaxis(np.quantile(paths, levels, axis=1), 0, 1)
+    return np.maximum.accumulate(found, axis=1)

@@ -78,12 +78,13 @@ class ExponentialSmoothing(AbstractUnivariate):
     def fit_series(self, rows: SeriesRows, rng: np.random.Generator) -> SeriesFit:
         """Return the smoothing weights, the mean trend and the residual deviation."""
         values = self._values(rows)
-        if np.std(np.diff(values)) <= smallest_deviation(float(values[-1]), self.scale):
+        unit = float(np.std(np.diff(values)))
+        if unit <= smallest_deviation(float(rows.values[-1]), self.scale):
             return SeriesFit(_parameters(SmoothingWeights(1.0, 0.0, 1.0, 0.0), 0.0, 0.0))
         with warnings.catch_warnings():
             # Trouble is read from the optimiser's own flag and from the finiteness of its answer.
             warnings.simplefilter("ignore")
-            result = self.ets_model(values).fit(disp=False)
+            result = self.ets_model(values / unit).fit(disp=False)
         found = dict(zip(result.model.param_names, np.asarray(result.params).tolist(), strict=True))
         if not np.isfinite(list(found.values())).all():
             raise FitError(f"the likelihood of {rows.name} has no finite maximum; parameters are {found}")
@@ -93,8 +94,8 @@ class ExponentialSmoothing(AbstractUnivariate):
             found.get("damping_trend", 1.0),
             found.get("smoothing_seasonal", 0.0),
         )
-        trend = 0.0 if self.trend == "none" else float(np.mean(result.slope))
-        deviation = float(np.sqrt(np.mean(np.asarray(result.resid) ** 2)))
+        trend = 0.0 if self.trend == "none" else unit * float(np.mean(result.slope))
+        deviation = unit * float(np.sqrt(np.mean(np.asarray(result.resid) ** 2)))
         return SeriesFit(_parameters(weights, trend, deviation), bool(result.mle_retvals["converged"]))
 
     def forecast_series(self, fit: Parameters, rows: SeriesRows, rng: np.random.Generator) -> Floats:

@@ -11,11 +11,12 @@ from pydantic import model_validator
 from data.panel import Floats, read_only
 from data.registry import spec
 from forecast.base import Count
-from forecast.errors import FitError
 from forecast.models.conditional_variance import (
+    VarianceOf,
     VarianceRecursion,
     Volatility,
     filter_variance,
+    path_quantiles,
     simulate,
 )
 from forecast.models.normal_quantiles import MIN_SPREAD, from_scale
@@ -29,13 +30,8 @@ from forecast.models.univariate import (
 
 Shocks = Literal["normal", "t", "skewt"]
 
-VarianceOf = Literal["conditional", "realised"]
-"""What a variance forecast is about.
-
-- ``conditional``: the variance of bar t+h given everything known one bar earlier, as it looks from t. Its quantiles
-  spread with h; at h = 1 it is known, so they are equal.
-- ``realised``: the squared residual that will be observed at t+h, the proxy that variance is scored with.
-"""
+MOST_RATIO = 100.0
+"""A fit whose mean variance differs from the training variance by more than this factor has failed."""
 
 Lags = Annotated[int, at.Ge(0), at.Le(10)]
 
@@ -48,8 +44,10 @@ class Garch(AbstractUnivariate):
     are held until the next fit; a forecast filters the variance over the last ``context`` rows and simulates ``paths``
     paths whose shocks at each step are the ``paths`` midpoint quantiles of the fitted distribution in random order
     (Latin hypercube, McKay, Beckman and Conover 1979). ``level`` gives the quantiles of the price on these paths;
-    ``variance`` those named by ``variance_of``. Equations: ``VarianceRecursion``. A constant series is given a
-    deviation of 1e-8.
+    ``variance`` those named by ``variance_of``. Equations: ``VarianceRecursion``. Where the optimiser
+    fails or its answer is no description of the returns (mean beyond one deviation, mean variance off by a factor of 100),
+    shocks are normal with the training variance and no mean, and the fit says ``converged: False``. A constant
+    series is given a deviation of 1e-8.
 
     It loses when volatility is constant or jumps once, when fewer than about 500 bars are there to fit it, and it
     never says anything about direction beyond the mean.
@@ -72,7 +70,7 @@ class Garch(AbstractUnivariate):
     o: Lags | None = None
     q: Lags = 1
     mean: Literal["constant", "zero"] = "constant"
-    variance_of: VarianceOf = "conditional"
+    variance_of: VarianceOf = "realised"
     paths: Annotated[int, at.Ge(100), at.Le(100_000)] = 2000
 
     @model_validator(mode="after")
@@ -107,13 +105,13 @@ class Garch(AbstractUnivariate):
         if scale <= MIN_SPREAD:
             return SeriesFit(_parameters(MIN_SPREAD, self._constant_parameters()))
         with warnings.catch_warnings():
-            # Trouble is read from the optimiser's own flag and from the finiteness of its answer.
+            # Trouble is read from the optimiser's own flag.
             warnings.simplefilter("ignore")
             result = self.arch_model(returns / scale).fit(disp="off", show_warning=False)
         values = np.asarray(result.params, np.float64)
-        if not np.isfinite(values).all():
-            raise FitError(f"the likelihood of {rows.name} has no finite maximum; parameters are {values}")
-        return SeriesFit(_parameters(scale, values), int(result.convergence_flag) == 0)
+        if int(result.convergence_flag) != 0 or not self._is_plausible(values, returns / scale):
+            return SeriesFit(_parameters(scale, self._constant_parameters()), converged=False)
+        return SeriesFit(_parameters(scale, values))
 
     def forecast_series(self, fit: Parameters, rows: SeriesRows, rng: np.random.Generator) -> Floats:
         """Return the quantiles of one series, (H, Q)."""
@@ -125,10 +123,10 @@ class Garch(AbstractUnivariate):
         shocks = [rng.permutation(grid) for _ in range(self.horizon)]
         variances, simulated = simulate(recursion, trail, shocks)
         if self.quantity == "variance":
-            asked = variances if self.variance_of == "conditional" else simulated**2
-            return self._quantiles(asked * scale**2)
+            asked = variances if self.variance_of == "conditional" else (simulated + mean) ** 2
+            return path_quantiles(asked * scale**2, self.levels)
         changes = np.cumsum((simulated + mean) * scale, axis=0)
-        return from_scale(np.log(rows.seen[-1]) + self._quantiles(changes), "log")
+        return from_scale(np.log(rows.seen[-1]) + path_quantiles(changes, self.levels), "log")
 
     def arch_model(self, returns: Floats) -> Any:
         """Return arch's model of scaled returns."""
@@ -145,9 +143,18 @@ class Garch(AbstractUnivariate):
             rescale=False,
         )
 
-    def _quantiles(self, paths: Floats) -> Floats:
-        ordered = np.moveaxis(np.quantile(paths, self.levels, axis=1), 0, 1)
-        return np.maximum.accumulate(ordered, axis=1)
+    def _is_plausible(self, values: Floats, returns: Floats) -> bool:
+        """Return whether parameters describe returns of variance 1.
+
+        Likelihoods of returns with many zeros have spikes without bound, which the optimiser reports as success.
+        """
+        if not np.isfinite(values).all():
+            return False
+        mean, recursion, _ = self._split(values)
+        if abs(mean) > 1.0:
+            return False
+        typical = float(np.mean(filter_variance(recursion, returns - mean)[0]))
+        return 1.0 / MOST_RATIO <= typical <= MOST_RATIO
 
     def _split(self, values: Floats) -> tuple[float, VarianceRecursion, tuple[float, ...]]:
         numbers = [float(value) for value in values]

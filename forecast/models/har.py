@@ -10,7 +10,7 @@ from pydantic import model_validator
 from data.panel import Floats
 from data.registry import spec
 from forecast.base import Count
-from forecast.models.garch import VarianceOf
+from forecast.models.conditional_variance import VarianceOf, path_quantiles
 from forecast.models.normal_quantiles import MIN_SPREAD, from_scale
 from forecast.models.univariate import (
     AbstractUnivariate,
@@ -55,7 +55,7 @@ class HeterogeneousAutoregression(AbstractUnivariate):
     lags: tuple[Count, ...] = (1, 5, 22)
     proxy: Proxy = "squared_return"
     form: Form = "volatility"
-    variance_of: VarianceOf = "conditional"
+    variance_of: VarianceOf = "realised"
     paths: Annotated[int, at.Ge(100), at.Le(100_000)] = 2000
 
     @model_validator(mode="after")
@@ -111,10 +111,10 @@ class HeterogeneousAutoregression(AbstractUnivariate):
         recent = np.maximum(raw[-self.lags[-1] :] * float(fit["scale"]), least)
         variances, draws = self._simulate(rule, recent, fit["ratios"], rng)
         if self.quantity == "variance":
-            realised = np.maximum(variances * fit["ratios"][draws], 0.0)
-            return self._quantiles(variances if self.variance_of == "conditional" else realised)
+            realised = variances * fit["shocks"][draws] ** 2
+            return path_quantiles(variances if self.variance_of == "conditional" else realised, self.levels)
         changes = np.cumsum(np.sqrt(variances) * fit["shocks"][draws], axis=0)
-        return from_scale(np.log(rows.seen[-1]) + self._quantiles(changes), "log")
+        return from_scale(np.log(rows.seen[-1]) + path_quantiles(changes, self.levels), "log")
 
     def _simulate(
         self, rule: "VarianceRule", recent: Floats, ratios: Floats, rng: np.random.Generator
@@ -150,10 +150,6 @@ class HeterogeneousAutoregression(AbstractUnivariate):
         means = [(totals[rows] - totals[rows - lag]) / lag for lag in self.lags]
         columns = [transform(np.maximum(mean, np.finfo(float).tiny), self.form) for mean in means]
         return np.column_stack([np.ones(len(rows)), *columns])
-
-    def _quantiles(self, paths: Floats) -> Floats:
-        ordered = np.moveaxis(np.quantile(paths, self.levels, axis=1), 0, 1)
-        return np.maximum.accumulate(ordered, axis=1)
 
     def _constant_fit(self) -> Parameters:
         least = MIN_SPREAD**2

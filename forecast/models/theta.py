@@ -69,7 +69,7 @@ class Theta(AbstractUnivariate):
     def fit_series(self, rows: SeriesRows, rng: np.random.Generator) -> SeriesFit:
         """Return alpha, slope and residual deviation."""
         values = to_scale(rows.seen, self.scale)
-        if np.std(np.diff(values)) <= smallest_deviation(float(values[-1]), self.scale):
+        if np.std(np.diff(values)) <= smallest_deviation(float(rows.values[-1]), self.scale):
             return SeriesFit({"values": np.array([MOST_WEIGHT, 0.0, 0.0])})
         found = minimize_scalar(
             smoothing_loss, bounds=(LEAST_WEIGHT, MOST_WEIGHT), args=(values,), method="bounded"

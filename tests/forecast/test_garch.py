@@ -99,7 +99,9 @@ def test_clustered_variance_is_forecast_better_than_by_the_training_variance() -
     returns, truth = clustered_returns(1600, 3)
     history = history_of(returns)
     train = history.until(history.times[1199])
-    fitted = Garch(quantity="variance", horizon=1).fit(train, RandomStreams(1, train.cutoff))
+    fitted = Garch(quantity="variance", variance_of="conditional", horizon=1).fit(
+        train, RandomStreams(1, train.cutoff)
+    )
     assert fitted.fits["s0"].converged
     own, constant = [], np.var(returns[:1200])
     for t in range(1200, 1599, 4):
@@ -141,11 +143,49 @@ def test_one_step_conditional_variance_is_known_and_realised_variance_is_not() -
     returns, _ = clustered_returns(600, 6)
     history = history_of(returns)
     rng = RandomStreams(1, history.cutoff)
-    known = Garch(quantity="variance").fit(history, rng).predict(history, rng).values[0]
-    realised = Garch(quantity="variance", variance_of="realised").fit(history, rng).predict(history, rng)
+    known = (
+        Garch(quantity="variance", variance_of="conditional")
+        .fit(history, rng)
+        .predict(history, rng)
+        .values[0]
+    )
+    realised = Garch(quantity="variance").fit(history, rng).predict(history, rng)
     np.testing.assert_allclose(known[0], known[0, 0], rtol=1e-12)
     assert known[4, -1] > 1.05 * known[4, 0]
     assert realised.values[0, 0, -1] > 100 * realised.values[0, 0, 0]
+
+
+def test_realised_variance_is_forecast_better_than_by_its_training_quantiles() -> None:
+    own_loss, flat_loss, below = [], [], []
+    for seed in (20, 21, 22):
+        returns, _ = clustered_returns(1600, seed)
+        history = history_of(returns)
+        train = history.until(history.times[1199])
+        fitted = Garch(quantity="variance", horizon=1).fit(train, RandomStreams(1, train.cutoff))
+        levels = np.array(fitted.spec.levels)
+        flat = np.quantile(returns[:1200] ** 2, levels)
+        for t in range(1200, 1599, 3):
+            seen = history.until(history.times[t])
+            values = fitted.predict(seen, RandomStreams(1, seen.cutoff)).values[0, 0]
+            gaps = returns[t + 1] ** 2 - np.array([values, flat])
+            own, other = np.maximum(levels * gaps, (levels - 1) * gaps).mean(axis=1)
+            own_loss.append(own)
+            flat_loss.append(other)
+            below.append(gaps[0] <= 0)
+    assert np.mean(own_loss) < 0.97 * np.mean(flat_loss)
+    np.testing.assert_allclose(np.mean(below, axis=0), levels, atol=0.08)
+
+
+def test_a_fit_that_describes_no_returns_falls_back_to_constant_variance_and_says_so() -> None:
+    rounded = np.round(5 * np.exp(np.cumsum(np.random.default_rng(0).normal(0, 0.003, 400))), 1)
+    history = history_of(np.diff(np.log(rounded)))
+    spec = Garch(volatility="egarch", context=60)
+    fitted = spec.fit(history, RandomStreams(1, history.cutoff))
+    assert not fitted.fits["s0"].converged
+    forecast = fitted.predict(history, RandomStreams(1, history.cutoff))
+    deviation = np.std(np.diff(np.log(history.panel.field("close")[:, 0])))
+    spread = np.log(forecast.quantile(0.95)[0, 0] / forecast.quantile(0.05)[0, 0])
+    np.testing.assert_allclose(spread, 2 * stats.norm.ppf(0.95) * deviation, rtol=0.01)
 
 
 @pytest.mark.parametrize("volatility", ["garch", "gjr", "egarch"])

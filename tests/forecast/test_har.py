@@ -45,7 +45,9 @@ def fit_and_predict(spec: Har, history: History):
 
 def test_weights_equal_those_of_archs_harx() -> None:
     history, _ = long_memory_market(400, 0)
-    fitted, forecast = fit_and_predict(Har(form="linear", quantity="variance", horizon=1), history)
+    fitted, forecast = fit_and_predict(
+        Har(form="linear", quantity="variance", variance_of="conditional", horizon=1), history
+    )
     returns = np.diff(np.log(history.panel.field("close")[:, 0]))
     proxies = np.maximum(returns**2, 0.01 * np.mean(returns**2))
     oracle = HARX(1e4 * proxies, lags=[1, 5, 22], rescale=False).fit(disp="off")
@@ -72,7 +74,7 @@ def test_the_conditional_variance_is_the_mean_over_training_residuals(form: str)
 def test_long_memory_variance_is_forecast_better_than_by_the_training_variance(proxy: str, form: str) -> None:
     history, truth = long_memory_market(1600, 2)
     train = history.until(history.times[1199])
-    spec = Har(proxy=proxy, form=form, quantity="variance", horizon=1)
+    spec = Har(proxy=proxy, form=form, quantity="variance", variance_of="conditional", horizon=1)
     fitted = spec.fit(train, RandomStreams(1, train.cutoff))
     rows = range(1200, 1599, 2)
     own = np.array([_median(fitted, history.until(history.times[t])) for t in rows])
@@ -87,7 +89,7 @@ def test_ranges_forecast_variance_better_than_squared_returns() -> None:
     rows = range(1200, 1599, 2)
     losses = []
     for proxy in ("parkinson", "squared_return"):
-        spec = Har(proxy=proxy, quantity="variance", horizon=1)
+        spec = Har(proxy=proxy, quantity="variance", variance_of="conditional", horizon=1)
         fitted = spec.fit(train, RandomStreams(1, train.cutoff))
         own = np.array([_median(fitted, history.until(history.times[t])) for t in rows])
         losses.append(_qlike(truth[np.array(rows) + 1], own))
@@ -114,6 +116,21 @@ def test_price_quantiles_cover_what_they_claim_in_training() -> None:
         forecast = fitted.predict(seen, RandomStreams(1, seen.cutoff))
         inside.append(forecast.quantile(0.05)[0, 0] <= close[t + 1] <= forecast.quantile(0.95)[0, 0])
     assert 0.8 < np.mean(inside) < 0.98
+
+
+def test_realised_variance_covers_what_it_claims() -> None:
+    below = []
+    for seed in (20, 21, 22):
+        history, _ = long_memory_market(900, seed)
+        train = history.until(history.times[599])
+        spec = Har(proxy="parkinson", quantity="variance", horizon=1)
+        fitted = spec.fit(train, RandomStreams(1, train.cutoff))
+        close = history.panel.field("close")[:, 0]
+        for t in range(600, 899, 2):
+            seen = history.until(history.times[t])
+            forecast = fitted.predict(seen, RandomStreams(1, seen.cutoff))
+            below.append(np.log(close[t + 1] / close[t]) ** 2 <= forecast.values[0, 0])
+    np.testing.assert_allclose(np.mean(below, axis=0), forecast.levels, atol=0.08)
 
 
 def test_a_missing_range_counts_with_its_squared_return() -> None:
