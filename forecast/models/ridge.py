@@ -7,11 +7,10 @@ from typing import Annotated, Any, Literal, Self
 
 import annotated_types as at
 import numpy as np
-import numpy.typing as npt
 from pydantic import model_validator
 
 from data.history import History
-from data.panel import Floats, Times
+from data.panel import Floats
 from data.registry import spec
 from forecast.base import AbstractFitted, AbstractForecaster
 from forecast.distribution import QuantileForecast
@@ -26,16 +25,17 @@ from forecast.models.empirical import (
     form_of,
     require_form,
     rows_of,
-    training_rows,
 )
-from forecast.models.gram import (
-    Gram,
-    SeriesWindows,
-    Span,
-    WindowShape,
-    empty_gram,
-    ridge_weights,
-    without,
+from forecast.models.gram import Gram, WindowShape, ridge_weights
+from forecast.models.ridge_sums import (
+    SeenRows,
+    Sums,
+    SumsByGroup,
+    WindowPlan,
+    fresh_sums,
+    moved_sums,
+    seen_rows,
+    span_gram,
 )
 from forecast.randomness import RandomStreams
 from forecast.storage import read_state, write_state
@@ -97,18 +97,15 @@ class Ridge(AbstractForecaster):
         return form_of(self.quantity, self.changes)
 
     @property
-    def shape(self) -> WindowShape:
-        """How windows are cut; the first row of a context has no return."""
-        return WindowShape(self.context - (self.form == "variance"), self.horizon, self.form)
+    def plan(self) -> WindowPlan:
+        """Which windows are fitted and validate; the first row of a context has no return."""
+        shape = WindowShape(self.context - (self.form == "variance"), self.horizon, self.form)
+        return WindowPlan(shape, self.shared, self.validation_share)
 
     def fit(self, train: History, rng: RandomStreams) -> "RidgeFitted":
         """Return the map fitted to the training rows; no chance is involved."""
-        seen = seen_rows(train, self)
-        sums = {
-            group: Sums(*(_group_gram(seen, self, names, span) for span in spans(len(seen.times), self)))
-            for group, names in groups(seen.series, self).items()
-        }
-        return solved(self, seen, sums)
+        seen = seen_rows(train, self.field, self.form)
+        return solved(self, seen, fresh_sums(seen, self.plan))
 
     def load(self, folder: Path) -> "RidgeFitted":
         """Return the fitted state stored there."""
@@ -119,7 +116,7 @@ class Ridge(AbstractForecaster):
         )
         sums = {
             group: Sums(*(_unpack(arrays, f"{i}.{part}") for part in ("train", "valid")))
-            for i, group in enumerate(groups(series, self))
+            for i, group in enumerate(self.plan.groups(series))
         }
         fits = {
             group: GroupFit(arrays[f"{i}.weights"], float(arrays[f"{i}.penalty"]))
@@ -127,36 +124,6 @@ class Ridge(AbstractForecaster):
         }
         offsets = dict(zip(facts["forecast"], arrays["offsets"], strict=True))
         return RidgeFitted(self, seen, sums, fits, offsets)
-
-
-@dataclass(frozen=True, eq=False)
-class SeenRows:
-    """The training rows a fit stands on, kept so that rows that leave can be subtracted.
-
-    Attributes:
-        times: (T,) ends of the bars.
-        series: S names.
-        rows: (T, S) logarithms, levels or squared returns, gaps carried.
-        observed: (T, S) bool.
-    """
-
-    times: Times
-    series: tuple[str, ...]
-    rows: Floats
-    observed: npt.NDArray[np.bool_]
-
-    def windows(self, name: str, shape: WindowShape) -> SeriesWindows:
-        """Return the windows of one series."""
-        s = self.series.index(name)
-        return SeriesWindows(np.ascontiguousarray(self.rows[:, s]), self.observed[:, s], shape)
-
-
-@dataclass(frozen=True, eq=False)
-class Sums:
-    """Gram matrices of one group's fitted and validation windows."""
-
-    train: Gram
-    valid: Gram
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,7 +153,7 @@ class RidgeFitted(AbstractFitted):
 
     spec: Ridge
     seen: SeenRows
-    sums: Mapping[str, Sums]
+    sums: SumsByGroup
     fits: Mapping[str, GroupFit]
     offsets: Mapping[str, Floats]
 
@@ -215,15 +182,8 @@ class RidgeFitted(AbstractFitted):
         bits; forecasts agree to about 1e-12, unless two penalties tie that closely on validation. A history that does
         not overlap, changed what it said before, or has other series is fitted from scratch.
         """
-        seen = seen_rows(history, self.spec)
-        offset = _offset(self.seen, seen, int(self.spec.form == "variance"))
-        if offset is None:
-            return self.spec.fit(history, RandomStreams(0, history.cutoff))
-        sums = {
-            group: _moved(self.sums[group], (self.seen, seen), offset, names, self.spec)
-            for group, names in groups(seen.series, self.spec).items()
-        }
-        return solved(self.spec, seen, sums)
+        seen = seen_rows(history, self.spec.field, self.spec.form)
+        return solved(self.spec, seen, moved_sums(self.sums, self.seen, seen, self.spec.plan))
 
     def save(self, folder: Path) -> None:
         """Write rows, Gram matrices, maps and error quantiles."""
@@ -249,7 +209,8 @@ class RidgeFitted(AbstractFitted):
 
     def _quantiles(self, name: str, values: Floats) -> Floats:
         asked = self.spec
-        points = point_forecast(values, self.fits[_group_of(name, asked)].weights, asked.shape)
+        weights = self.fits[asked.plan.group_of(name)].weights
+        points = point_forecast(values, weights, asked.plan.shape)
         return around(points, self.offsets[name], asked.form)
 
 
@@ -266,44 +227,13 @@ def point_forecast(values: Floats, weights: Floats, shape: WindowShape) -> Float
     return np.asarray(values[-1] * np.exp(moved) if shape.form == "log" else values[-1] + moved)
 
 
-def seen_rows(history: History, asked: Ridge) -> SeenRows:
-    """Return the rows that windows are cut from.
-
-    Raises:
-        SpecError: when a value has no logarithm though the form needs one.
-    """
-    rows, observed = training_rows(history, asked.field, asked.form)
-    if asked.form == "log":
-        rows = np.log(rows)
-    return SeenRows(history.times, history.panel.series, rows, observed)
-
-
-def groups(series: tuple[str, ...], asked: Ridge) -> dict[str, tuple[str, ...]]:
-    """Return the series of each map, sorted: sums then do not depend on the panel's order."""
-    names = tuple(sorted(series))
-    return {ALL: names} if asked.shared else {name: (name,) for name in names}
-
-
-def spans(rows: int, asked: Ridge) -> tuple[Span, Span]:
-    """Return the windows that are fitted and those that validate, by first row.
-
-    Timing: the first validation decision is made at the row before the first validation target; every fitted target is
-    known by then. The first row has no return, so windows of squared returns begin at the second.
-    """
-    inputs, length = asked.shape.inputs, asked.shape.length
-    first = int(asked.form == "variance")
-    valid = rows - round(asked.validation_share * rows)
-    stop = max(first, rows - length + 1)
-    return (first, min(max(first, valid - length + 1), stop)), (min(max(first, valid - inputs), stop), stop)
-
-
-def solved(asked: Ridge, seen: SeenRows, sums: Mapping[str, Sums]) -> RidgeFitted:
+def solved(asked: Ridge, seen: SeenRows, sums: SumsByGroup) -> RidgeFitted:
     """Return the fitted model of these sums.
 
     Raises:
         FitError: when no series has the windows to be fitted and validated.
     """
-    members = groups(seen.series, asked)
+    members = asked.plan.groups(seen.series)
     fits = {
         group: _solve(asked, seen, each, members[group])
         for group, each in sums.items()
@@ -311,7 +241,7 @@ def solved(asked: Ridge, seen: SeenRows, sums: Mapping[str, Sums]) -> RidgeFitte
     }
     offsets = {}
     for name in seen.series:
-        group = _group_of(name, asked)
+        group = asked.plan.group_of(name)
         found = _offsets(asked, seen, name, fits[group][1]) if group in fits else None
         if found is not None:
             offsets[name] = found
@@ -329,8 +259,8 @@ def _solve(asked: Ridge, seen: SeenRows, sums: Sums, names: tuple[str, ...]) -> 
     weights, best, _ = ridge_weights(sums.train, sums.valid, penalties * _penalty_unit(sums.train, asked))
     if not asked.refit:
         return GroupFit(weights, float(penalties[best])), weights
-    train, valid = spans(len(seen.times), asked)
-    whole = sums.train + sums.valid + _group_gram(seen, asked, names, (train[1], valid[0]))
+    train, valid = asked.plan.spans(len(seen.times))
+    whole = sums.train + sums.valid + span_gram(seen, names, asked.plan.shape, (train[1], valid[0]))
     penalty = penalties[best] * _penalty_unit(whole, asked)
     again = np.linalg.solve(whole.inputs + penalty * np.eye(len(whole.inputs)), whole.cross)
     return GroupFit(np.asarray(again), float(penalties[best])), weights
@@ -343,8 +273,8 @@ def _penalty_unit(gram: Gram, asked: Ridge) -> float:
 
 
 def _offsets(asked: Ridge, seen: SeenRows, name: str, weights: Floats) -> Floats | None:
-    windows = seen.windows(name, asked.shape)
-    span = spans(len(seen.times), asked)[1]
+    windows = seen.windows(name, asked.plan.shape)
+    span = asked.plan.spans(len(seen.times))[1]
     parts = [_errors(targets, inputs @ weights, asked.form) for inputs, targets in windows.chunks(span)]
     if not parts:
         return None
@@ -357,53 +287,6 @@ def _errors(targets: Floats, points: Floats, form: Form) -> Floats:
     if form != "variance":
         return targets - points
     return forecast_errors(targets + 1.0, np.maximum(points + 1.0, LEAST_RATIO), form)
-
-
-def _group_of(name: str, asked: Ridge) -> str:
-    return ALL if asked.shared else name
-
-
-def _group_gram(seen: SeenRows, asked: Ridge, names: tuple[str, ...], span: Span) -> Gram:
-    total = empty_gram(asked.shape)
-    for name in names:
-        total = total + seen.windows(name, asked.shape).gram(span)
-    return total
-
-
-def _offset(old: SeenRows, new: SeenRows, first: int) -> int | None:
-    """Return which old row is the first new one, or None when the new rows do not continue the old ones."""
-    if old.series != new.series or not len(new.times):
-        return None
-    start = int(np.searchsorted(old.times, new.times[0]))
-    shared = min(len(old.times) - start, len(new.times))
-    same = shared > first and all(
-        np.array_equal(before[start + first : start + shared], after[first:shared], equal_nan=True)
-        for before, after in ((old.rows, new.rows), (old.observed * 1.0, new.observed * 1.0))
-    )
-    same = same and np.array_equal(old.times[start : start + shared], new.times[:shared])
-    return start if same else None
-
-
-def _moved(
-    sums: Sums, seen: tuple[SeenRows, SeenRows], offset: int, names: tuple[str, ...], asked: Ridge
-) -> Sums:
-    """Return the sums of the new rows: what entered is added, what left is subtracted."""
-    old, new = seen
-    before, after = spans(len(old.times), asked), spans(len(new.times), asked)
-    moved = []
-    for gram, was, becomes in zip((sums.train, sums.valid), before, after, strict=True):
-        here = (becomes[0] + offset, becomes[1] + offset)
-        left, entered = without(was, here), without(here, was)
-        if sum(stop - start for start, stop in (*left, *entered)) >= becomes[1] - becomes[0]:
-            moved.append(_group_gram(new, asked, names, becomes))
-            continue
-        total = gram
-        for start, stop in entered:
-            total = total + _group_gram(new, asked, names, (start - offset, stop - offset))
-        for span in left:
-            total = total - _group_gram(old, asked, names, span)
-        moved.append(total)
-    return Sums(*moved)
 
 
 def _pack(gram: Gram, name: str) -> dict[str, Any]:
