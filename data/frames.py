@@ -8,6 +8,7 @@ its lower-case name. Nothing is repaired here: row order, repeated rows and NaN 
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -370,10 +371,17 @@ def _utc(column: "pd.Series[Any]", wall: Times, is_aware: bool, zone: str | None
     if zone is None:
         return wall
     try:
-        local = pd.DatetimeIndex(wall).tz_localize(zone, ambiguous="raise", nonexistent="raise")
-    except (KeyError, ValueError, TypeError) as error:
-        raise DataError(f"stamps cannot be read in zone '{zone}': {error}") from error
-    return _nanoseconds(local.tz_convert(None))
+        there = ZoneInfo(zone)
+    except (KeyError, ValueError, OSError) as error:
+        raise DataError(f"zone '{zone}' is unknown; allowed: names such as America/New_York") from error
+    # The errors pandas raises here belong to another library in some versions; NaT is the same in all.
+    moved = pd.DatetimeIndex(wall).tz_localize(there, ambiguous="NaT", nonexistent="NaT")
+    lost = np.flatnonzero(moved.isna() & ~np.isnat(wall))
+    if len(lost):
+        raise DataError(
+            f"stamp {_show(wall[lost[0]])} does not exist or is ambiguous in zone '{zone}'; give stamps with an offset"
+        )
+    return _nanoseconds(moved.tz_convert(None))
 
 
 def _aware(column: "pd.Series[Any]") -> "pd.Series[Any]":

@@ -154,7 +154,7 @@ def test_starts_become_ends_but_not_after_the_close():
         (
             table(Date=["2020-03-08 02:30"], close=[1.0]),
             {"zone": "America/New_York"},
-            "zone 'America/New_York'",
+            "02:30:00 does not exist or is ambiguous in zone 'America/New_York'",
         ),
         (
             table(Date=["2020-01-06 10:00Z", "2020-01-06 11:00"], close=[1.0, 2.0]),
