@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data.errors import SpecError, nearest
-from data.panel import Times, as_time
+from data.panel import Times, as_time, read_only
 
 ALWAYS = "24/7"
 WEEKDAYS = "weekdays"
@@ -81,6 +81,7 @@ class BarClock:
         return len(self.ends(first, last - np.timedelta64(1, "ns"))) / years
 
 
+@lru_cache(maxsize=64)
 def bar_length(bar: str) -> np.timedelta64:
     """Return the nominal length of a bar; a session counts as one day."""
     if bar == "session":
@@ -119,7 +120,6 @@ def _ceil(instant: np.datetime64, step: np.timedelta64) -> np.datetime64:
     return np.datetime64(0, "ns") + -(-since // step) * step
 
 
-@lru_cache(maxsize=16)
 def _exchange(name: str, first_year: int, last_year: int) -> Any:
     low, high = _bounds(name)
     start, end = np.datetime64(f"{first_year}-01-01"), np.datetime64(f"{last_year}-12-31")
@@ -173,9 +173,20 @@ def session_closes(calendar: str, first: Any, last: Any) -> tuple[npt.NDArray[np
         days = days[np.is_busday(days)]
         return days, days.astype("datetime64[ns]")
     _check_published(calendar, start, stop)
-    closes = _exchange(calendar, *_years(start, stop)).closes
-    dates = np.asarray(closes.index.to_numpy()).astype("datetime64[D]")
-    return dates, np.asarray(closes.dt.tz_convert(None).to_numpy()).astype("datetime64[ns]")
+    dates, _, closes = _published(calendar, *_years(start, stop))
+    return dates, closes
+
+
+@lru_cache(maxsize=16)
+def _published(calendar: str, first_year: int, last_year: int) -> tuple[Times, Times, Times]:
+    """Return dates, opens and closes of an exchange's sessions, (N,) each, UTC, read-only because they are shared."""
+    found = _exchange(calendar, first_year, last_year)
+    dates = np.asarray(found.closes.index.to_numpy()).astype("datetime64[D]")
+    opens, closes = (
+        np.asarray(c.dt.tz_convert(None).to_numpy()).astype("datetime64[ns]")
+        for c in (found.opens, found.closes)
+    )
+    return read_only(dates), read_only(opens), read_only(closes)
 
 
 def _closes(calendar: str, first: np.datetime64, last: np.datetime64) -> Times:
@@ -188,9 +199,7 @@ def _intraday(clock: BarClock, first: np.datetime64, last: np.datetime64) -> Tim
         grid = np.arange(_ceil(first, step), last + np.timedelta64(1, "ns"), step)
         return grid[np.is_busday((grid - np.timedelta64(1, "ns")).astype("datetime64[D]"))]
     _check_published(clock.calendar, first, last)
-    calendar = _exchange(clock.calendar, *_years(first, last))
-    opens = np.asarray(calendar.opens.dt.tz_convert(None).to_numpy()).astype("datetime64[ns]")
-    closes = np.asarray(calendar.closes.dt.tz_convert(None).to_numpy()).astype("datetime64[ns]")
+    _, opens, closes = _published(clock.calendar, *_years(first, last))
     near = (closes >= first) & (opens <= last)
     bars = [
         np.minimum(np.arange(o + step, c + step, step), c)

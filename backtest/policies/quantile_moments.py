@@ -2,8 +2,8 @@
 
 The quantile function is taken as linear between neighbouring levels and flat outside the outermost two, so every
 expectation is a weighted sum over the levels: the trapezoid rule in probability, with each tail's mass on its outermost
-quantile. Flat tails understate variance and tail losses; the sums run in the order of the levels, so that a series'
-result never depends on the series beside it.
+quantile. Flat tails understate variance and tail losses; each sum runs over one contiguous row, so that a series' result
+never depends on the series beside it.
 """
 
 from collections.abc import Sequence
@@ -26,11 +26,8 @@ def level_weights(levels: Floats) -> Floats:
 
 
 def expectation(values: Floats, weights: Floats) -> Floats:
-    """Return the weighted sum along the last axis, (..., Q) to (...), added in the order of the levels."""
-    total = np.zeros(values.shape[:-1])
-    for q in range(len(weights)):
-        total = total + weights[q] * values[..., q]
-    return total
+    """Return the weighted sum along the last axis, (..., Q) to (...)."""
+    return np.asarray(np.add.reduce(np.ascontiguousarray(values * weights), axis=-1))
 
 
 def mean(values: Floats, levels: Floats) -> Floats:
