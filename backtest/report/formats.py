@@ -1,5 +1,6 @@
 """Formats: numbers, times and names as a reader sees them; what is missing is ``n/a``."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,14 +11,16 @@ MISSING = "n/a"
 MINUS = "\u2212"
 """The typographic minus: as wide as a plus, so that signed columns line up."""
 
+_FORMULA = re.compile(r"\$(?=\$)|\\(?=[()\[\]])")
+
 Format = Callable[[Any], str]
 
 
 def is_missing(value: Any) -> bool:
-    """Return whether a value is absent: None, NaN or NaT."""
-    return (
-        value is None or value is pd.NaT or (isinstance(value, float | np.floating) and bool(np.isnan(value)))
-    )
+    """Return whether a value is absent: None, NaN, NaT or NA."""
+    if value is None or value is pd.NaT or value is pd.NA:
+        return True
+    return isinstance(value, float | np.floating) and bool(np.isnan(value))
 
 
 def number(value: Any, digits: int = 2) -> str:
@@ -30,14 +33,14 @@ def number(value: Any, digits: int = 2) -> str:
 
 
 def significant(value: Any) -> str:
-    """Return a number with four significant digits, trailing zeros kept, and no exponent where that stays short."""
+    """Return a number with four significant digits, whole numbers bare, no exponent where that stays short."""
     if is_missing(value) or np.isinf(value):
         return number(value)
     size = abs(float(value))
-    if size >= 1000:
+    if size >= 1000 or float(value).is_integer():
         return number(value, 0)
     shown = f"{float(value):#.4g}" if size >= 1e-4 else f"{float(value):.2e}"
-    return _signed(shown.rstrip(".") if size else "0")
+    return _signed(shown.rstrip("."))
 
 
 def percent(value: Any, digits: int = 1) -> str:
@@ -100,10 +103,7 @@ TEXTUAL: tuple[Format, ...] = (text, label, title)
 
 def chart_text(name: Any) -> str:
     """Return text that a chart draws as it is: the marks that would start a formula are broken up."""
-    plain = text(name)
-    for mark in ("$$", "\\(", "\\[", "\\)", "\\]"):
-        plain = plain.replace(mark, f"{mark[0]}\u200b{mark[1]}")
-    return plain
+    return _FORMULA.sub("\\g<0>\u200b", text(name))
 
 
 def _signed(plain: str) -> str:

@@ -23,7 +23,7 @@ GLOSSARY: Final[tuple[tuple[str, str], ...]] = (
     ("Interval", "The range, in brackets, that holds the true value in 95 of 100 samples like this one."),
     ("Drawdown", "Loss from the highest equity so far. An episode runs from the peak until that peak is reached again."),
     ("Turnover", "Value traded over equity."),
-    ("Break-even costs", "The one-way cost, in hundredths of a per cent (bps), at which the account would have ended where it started."),
+    ("Break-even costs", "The extra one-way cost, in hundredths of a per cent (bps) on top of those assumed, at which the profit is gone."),
     ("Gross and net", "For returns: before and after trading costs. For exposure: sizes added without and with their signs."),
     ("n/a", "Not available: the sample is too short for the figure, or the figure has no meaning there."),
 )  # fmt: skip

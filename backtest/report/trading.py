@@ -80,7 +80,9 @@ def _ladder(run: Material, costs: pd.DataFrame) -> Table:
     headings = (
         Heading("Account", is_number=False),
         *(Heading(f"{step:g}× costs") for step in steps),
-        Heading("Break-even", help="One-way cost at which the account ends where it started."),
+        Heading(
+            "Break-even", help="Extra one-way cost, on top of those assumed, at which the profit is gone."
+        ),
     )
     return Table(
         "Total return at multiples of the assumed costs, same targets; Sharpe ratio below.",

@@ -88,9 +88,8 @@ def _equity(rng: np.random.Generator, times: pd.DatetimeIndex, folds: np.ndarray
 
 
 def _weights(rng: np.random.Generator, times: pd.DatetimeIndex, names: tuple[str, ...]) -> pd.DataFrame:
-    steps = np.repeat(rng.normal(0.1, 0.12, (len(times) // HORIZON + 1, len(names))), HORIZON, axis=0)[
-        : len(times)
-    ]
+    walks = np.cumsum(rng.normal(0, 0.02, (len(times) // HORIZON + 1, len(names))), axis=0)
+    steps = np.repeat(0.2 * np.sin(5 * walks), HORIZON, axis=0)[: len(times)]
     steps[:, -1] = np.where(np.arange(len(times)) < len(times) // 2, np.nan, steps[:, -1])
     parts = [
         pd.DataFrame({"time": times, "lane": lane, "series": name, "weight": steps[:, i].clip(-0.2, 0.2)})
@@ -378,13 +377,13 @@ def _findings(times: pd.DatetimeIndex, names: tuple[str, ...]) -> pd.DataFrame:
             "stale_open",
             "warning",
             times[0],
-            times[400],
+            times[200],
             371,
             0.93,
             "opens equal the previous close",
         ),
         (names[1], "close", "short_history", "note", times[0], pd.NaT, 196, np.nan, "196 rows only"),
-        (names[2], "volume", "zero_volume", "warning", times[77], pd.NaT, 1, 0.0, "no volume on a session"),
+        (names[-1], "volume", "zero_volume", "warning", times[77], pd.NaT, 1, 0.0, "no volume on a session"),
     ]
     table = pd.DataFrame(
         rows, columns=["series", "field", "kind", "severity", "time", "until", "count", "value", "message"]

@@ -21,9 +21,21 @@
     return node;
   }
 
+  // Tooltips live in shadow trees that page styles do not reach; their labels are too pale to read.
+  function legible() {
+    for (const tip of document.querySelectorAll(".bk-Tooltip")) {
+      if (tip.shadowRoot === null || tip.dataset.legible) continue;
+      tip.dataset.legible = "yes";
+      const style = document.createElement("style");
+      style.textContent = ".bk-tooltip-row-label { color: inherit !important; opacity: .7; padding-right: .5em; }";
+      tip.shadowRoot.append(style);
+    }
+  }
+
   async function draw() {
     for (const view of drawn) view.clear();
     for (const canvas of document.querySelectorAll(".canvas")) canvas.replaceChildren();
+    Bokeh.documents.length = 0;
     const content = JSON.parse(painted(charts));
     drawn = await Bokeh.embed.embed_items(touch.matches ? released(content.documents) : content.documents, content.items);
   }
@@ -39,6 +51,7 @@
 
   if (window.matchMedia("(max-width: 1099px)").matches) document.querySelector("nav details").open = false;
   Bokeh.set_log_level("error");
+  new MutationObserver(legible).observe(document.body, { childList: true });
   dark.addEventListener("change", draw);
   draw();
 })();
