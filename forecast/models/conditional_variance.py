@@ -13,12 +13,11 @@ Volatility = Literal["garch", "gjr", "egarch"]
 VarianceOf = Literal["realised", "conditional"]
 """What a variance forecast is about; seen from t, in squared one-bar log returns.
 
-- ``realised``: the squared log return that bar t+h will show. It is what variance is scored against and what the naive
-  models forecast. Its median lies far below its mean (0.45 of it for normal returns), and the
+- ``realised``: the squared log return that bar t+h will show. Its median lies far below its mean (0.45 of it for normal returns), and the
   mean over its quantiles misses the tail beyond the last level: on daily stocks 5 % (garch) to 17 % (har) of volatility.
 - ``conditional``: the variance of bar t+h given everything known one bar earlier. Its quantiles spread with h; at h = 1
-  it is known, so they are equal. Scored against squared returns it looks overconfident, by definition; it is for a user
-  who wants the expected variance itself.
+  it is known, so they are equal. This is what a forecast of quantity ``variance`` means in this
+  house (QLIKE on its median), and the default.
 """
 
 LEAST_VARIANCE, MOST_VARIANCE = 1e-8, 1e4

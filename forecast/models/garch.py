@@ -70,7 +70,7 @@ class Garch(AbstractUnivariate):
     o: Lags | None = None
     q: Lags = 1
     mean: Literal["constant", "zero"] = "constant"
-    variance_of: VarianceOf = "realised"
+    variance_of: VarianceOf = "conditional"
     paths: Annotated[int, at.Ge(100), at.Le(100_000)] = 2000
 
     @model_validator(mode="after")

@@ -55,7 +55,7 @@ class HeterogeneousAutoregression(AbstractUnivariate):
     lags: tuple[Count, ...] = (1, 5, 22)
     proxy: Proxy = "squared_return"
     form: Form = "volatility"
-    variance_of: VarianceOf = "realised"
+    variance_of: VarianceOf = "conditional"
     paths: Annotated[int, at.Ge(100), at.Le(100_000)] = 2000
 
     @model_validator(mode="after")

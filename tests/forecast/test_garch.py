@@ -133,7 +133,7 @@ def test_variance_scales_with_the_square_of_the_returns() -> None:
     median = []
     for factor in (1.0, 10.0):
         history = history_of(returns * factor)
-        spec = Garch(quantity="variance", mean="zero", distribution="normal")
+        spec = Garch(quantity="variance", variance_of="realised", mean="zero", distribution="normal")
         fitted = spec.fit(history, RandomStreams(1, history.cutoff))
         median.append(fitted.predict(history, RandomStreams(1, history.cutoff)).median)
     np.testing.assert_allclose(median[1], 100 * median[0], rtol=1e-6)
@@ -149,7 +149,7 @@ def test_one_step_conditional_variance_is_known_and_realised_variance_is_not() -
         .predict(history, rng)
         .values[0]
     )
-    realised = Garch(quantity="variance").fit(history, rng).predict(history, rng)
+    realised = Garch(quantity="variance", variance_of="realised").fit(history, rng).predict(history, rng)
     np.testing.assert_allclose(known[0], known[0, 0], rtol=1e-12)
     assert known[4, -1] > 1.05 * known[4, 0]
     assert realised.values[0, 0, -1] > 100 * realised.values[0, 0, 0]
@@ -161,7 +161,7 @@ def test_realised_variance_is_forecast_better_than_by_its_training_quantiles() -
         returns, _ = clustered_returns(1600, seed)
         history = history_of(returns)
         train = history.until(history.times[1199])
-        fitted = Garch(quantity="variance", horizon=1).fit(train, RandomStreams(1, train.cutoff))
+        fitted = Garch(quantity="variance", variance_of="realised", horizon=1).fit(train, RandomStreams(1, train.cutoff))
         levels = np.array(fitted.spec.levels)
         flat = np.quantile(returns[:1200] ** 2, levels)
         for t in range(1200, 1599, 3):

@@ -123,7 +123,7 @@ def test_realised_variance_covers_what_it_claims() -> None:
     for seed in (20, 21, 22):
         history, _ = long_memory_market(900, seed)
         train = history.until(history.times[599])
-        spec = Har(proxy="parkinson", quantity="variance", horizon=1)
+        spec = Har(proxy="parkinson", quantity="variance", variance_of="realised", horizon=1)
         fitted = spec.fit(train, RandomStreams(1, train.cutoff))
         close = history.panel.field("close")[:, 0]
         for t in range(600, 899, 2):
