@@ -1,0 +1,78 @@
+"""Check: all findings of a long frame of bars, or of a loaded history."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from data.events import CorporateActions
+from data.findings import Finding
+from data.frames import to_long
+from data.history import History
+from data.quality.bars import Check, SeriesBars, split_series, stamps_of
+from data.quality.grid import Grid, grid_of
+from data.quality.stamps import duplicates, missing_stamps, off_grid, one_row, start_stamps, unsorted
+from data.quality.values import (
+    decimals,
+    empty_fields,
+    empty_rows,
+    inconsistent_bars,
+    infinite_values,
+    non_positive_prices,
+    partial_bars,
+    zero_bars,
+)
+from data.sessions import BarClock
+
+_OF_ROWS: tuple[Check, ...] = (
+    missing_stamps,
+    one_row,
+    unsorted,
+    duplicates,
+    empty_fields,
+    empty_rows,
+    partial_bars,
+    infinite_values,
+    zero_bars,
+    non_positive_prices,
+    inconsistent_bars,
+)
+"""Checks of every row in the file's order, repeated stamps included."""
+
+_OF_BARS: tuple[Check, ...] = (off_grid, start_stamps, decimals)
+"""Checks of the rows in the order of time, each stamp once."""
+
+
+def check_bars(
+    long: pd.DataFrame, clock: BarClock, *, actions: CorporateActions | None = None
+) -> list[Finding]:
+    """Return the defects of bars, at most one finding a series, field, kind and stretch of time.
+
+    Timing: findings describe the whole file, so they use rows that a backtest does not know yet; they are for people
+    and reports, never inputs of a model.
+
+    Args:
+        long: a frame in the long form of ``data.frames``; row order, repeated rows and NaN are looked at as they are.
+        clock: calendar and bar length that the stamps are held against.
+        actions: known splits; a price jump on the bar of a known split is no finding.
+
+    Raises:
+        SpecError: when the calendar is not published for the span of the stamps.
+    """
+    grid = grid_of(clock, stamps_of(long))
+    return [found for bars in split_series(long) for found in _check_series(bars, grid, actions)]
+
+
+def check_panel(history: History) -> list[Finding]:
+    """Return the defects of a loaded history: those of its bars, with its own actions taken as known."""
+    return check_bars(to_long(history.panel), history.clock, actions=history.actions)
+
+
+def _check_series(bars: SeriesBars, grid: Grid, actions: CorporateActions | None) -> Iterator[Finding]:
+    for check in _OF_ROWS:
+        yield from check(bars, grid)
+    ordered = bars.rows(~np.isnat(bars.times)).ordered()
+    if not len(ordered):
+        return
+    for check in _OF_BARS:
+        yield from check(ordered, grid)
