@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from backtest.report.formats import TEXTUAL, Format, is_missing
+from backtest.report.formats import MISSING, TEXTUAL, Format, is_missing
 
 MAX_ROWS = 500
 
@@ -135,6 +135,8 @@ class Column:
     format: Format
     help: str = ""
     is_signed: bool = False
+    missing: str = MISSING
+    """What is shown where there is no value."""
 
 
 def table_of(
@@ -170,6 +172,6 @@ def _row(cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
 
 
 def _cell(column: Column, value: Any) -> Cell:
-    shown = column.format(value)
+    shown = column.missing if is_missing(value) else column.format(value)
     below = column.is_signed and not is_missing(value) and value < 0
     return Cell(shown, tone="loss" if below else "")

@@ -22,18 +22,19 @@ from backtest.report.figures import (
 from backtest.report.formats import chart_text
 from backtest.report.palette import PALETTE, color
 
-DAY = "@time{%F}"
 LINE_WIDTHS = {"net": 2.0, "gross": 1.4, "benchmark": 1.6, "naive": 1.2}
 DASHES = {"gross": "dashed"}
 
 
 def equity_chart(curves: Curves, labels: Mapping[str, str]) -> Chart:
-    """Return net, gross, benchmark and naive equity, with a logarithmic twin."""
+    """Return net, gross, benchmark and naive equity, with a logarithmic twin while none of them is ruined."""
     roles = [role for role in ("naive", "benchmark", "gross", "net") if role in curves.names]
-    figures = [_equity_figure(curves, roles, labels, scale) for scale in ("linear", "log")]
+    plot = _equity_figure(curves, roles, labels, "linear")
+    is_positive = not any((curves.source.data[role] <= 0).any() for role in roles)
+    twin = _equity_figure(curves, roles, labels, "log") if is_positive else None
     keys = tuple(Key(labels[role], role, DASHES.get(role, "line")) for role in reversed(roles))
     caption = "Equity after every bar. Shaded bands are every second test window."
-    return Chart("equity", figures[0], "Account value", caption, keys, alternative=figures[1])
+    return Chart("equity", plot, "Account value", caption, keys, alternative=twin)
 
 
 def _equity_figure(curves: Curves, roles: Sequence[str], labels: Mapping[str, str], scale: str) -> Any:
@@ -50,7 +51,7 @@ def _equity_figure(curves: Curves, roles: Sequence[str], labels: Mapping[str, st
             line_join="round",
         )
     rows = {chart_text(labels[role]): f"@{role}{{0,0}}" for role in reversed(roles)}
-    add_hover(plot, line, {"": DAY, **rows})
+    add_hover(plot, line, {"": curves.hover, **rows})
     return plot
 
 
@@ -66,7 +67,7 @@ def drawdown_chart(curves: Curves, labels: Mapping[str, str]) -> Chart:
             "time", f"{role}_drawdown", source=curves.source, line_color=color(role), line_width=width
         )
     rows = {chart_text(labels[role]): f"@{role}_drawdown{{0.0%}}" for role in reversed(roles)}
-    add_hover(plot, line, {"": DAY, **rows})
+    add_hover(plot, line, {"": curves.hover, **rows})
     keys = tuple(Key(labels[role], role) for role in reversed(roles))
     caption = "Loss from the highest equity so far; thinning keeps the lowest point of every stretch."
     return Chart("drawdown", plot, "Below the peak", caption, keys)
@@ -206,7 +207,9 @@ def exposure_chart(curves: Curves) -> Chart:
             "time", name, source=curves.source, line_color=color(role), line_width=1.5, mode="after"
         )
     _zero_line(plot)
-    add_hover(plot, line, {"": DAY, **{label: f"@{name}{{0.0%}}" for name, (label, _) in shown.items()}})
+    add_hover(
+        plot, line, {"": curves.hover, **{label: f"@{name}{{0.0%}}" for name, (label, _) in shown.items()}}
+    )
     keys = tuple(Key(f"{label} exposure", role) for label, role in shown.values())
     caption = "Gross adds the sizes of all positions, net adds them with their signs; both in equity."
     return Chart("exposure", plot, "Gross and net", caption, keys)
@@ -231,7 +234,7 @@ def weights_chart(curves: Curves, names: Sequence[str], total: int, x_range: Ran
             fill_color={"field": f"w{i}", "transform": mapper},
             line_color=None,
         )
-        add_hover(plot, strip, {"": DAY, chart_text(name): f"@w{i}{{0.0%}}"}, mode="mouse")
+        add_hover(plot, strip, {"": curves.hover, chart_text(name): f"@w{i}{{0.0%}}"}, mode="mouse")
     plot.yaxis.ticker = FixedTicker(ticks=list(range(rows)))
     plot.yaxis.major_label_overrides = {rows - 1 - i: chart_text(name)[:14] for i, name in enumerate(names)}
     plot.ygrid.grid_line_color = None
@@ -240,7 +243,7 @@ def weights_chart(curves: Curves, names: Sequence[str], total: int, x_range: Ran
     return Chart("weights", plot, "Weights", caption)
 
 
-def fan_chart(own: pd.DataFrame, model: str, series: str, *, is_level: bool) -> Chart | None:
+def fan_chart(own: pd.DataFrame, model: str, series: str, *, is_level: bool, hover: str) -> Chart | None:
     """Return the last few forecasts of one series that do not overlap, against what happened.
 
     Args:
@@ -248,6 +251,7 @@ def fan_chart(own: pd.DataFrame, model: str, series: str, *, is_level: bool) -> 
         model: its label.
         series: the series' name.
         is_level: whether forecasts are about the value itself, so that a fan opens at the last value.
+        hover: how a chart tells the time of a bar.
     """
     chain = _chain(own)
     bands = [(low, high) for low, high in (("q0.025", "q0.975"), ("q0.1", "q0.9"), ("q0.25", "q0.75"))
@@ -266,14 +270,24 @@ def fan_chart(own: pd.DataFrame, model: str, series: str, *, is_level: bool) -> 
     plot.line("time", "q0.5", source=source, line_color=color("net"), line_width=1.4, line_dash="dashed")
     line = plot.line("time", "truth", source=truth, line_color=color("ink"), line_width=1.6)
     plot.scatter("time", "truth", source=truth, color=color("ink"), size=4)
-    add_hover(plot, line, {"": DAY, "What happened": "@truth{0,0.[0000]}"})
+    add_hover(plot, line, {"": hover, "What happened": "@truth{0,0.[0000]}"})
     keys = (
         Key("What happened", "ink"),
         Key("Median forecast", "net", "dashed"),
         Key("50, 80 and 95 % bands", "net", "box"),
     )
-    caption = f"{model} on {series}: the last {chain['cutoff'].nunique()} forecasts that do not overlap."
+    caption = f"{model} on {series}: the last {chain['cutoff'].nunique()} forecasts that do not overlap.{_unbounded(chain)}"
     return Chart("fan", plot, "Forecasts and what happened", caption, keys)
+
+
+def _unbounded(chain: pd.DataFrame) -> str:
+    """Return how many of the drawn bands have no honest end; empty when all have."""
+    total = int(chain["unbounded"].sum()) if "unbounded" in chain else 0
+    return (
+        f" For {total} of {len(chain)} steps the calibrated band is infinite; its raw band is drawn."
+        if total
+        else ""
+    )
 
 
 def _chain(own: pd.DataFrame) -> pd.DataFrame:

@@ -24,6 +24,7 @@ class Curves:
         spans: test windows of the folds, (left, right) in ms.
         names: the curves present.
         rows: bars before thinning.
+        hover: how a chart tells the time of a bar.
     """
 
     source: ColumnDataSource
@@ -31,6 +32,7 @@ class Curves:
     spans: list[tuple[float, float]]
     names: tuple[str, ...]
     rows: int
+    hover: str
 
 
 def milliseconds(times: Any) -> Floats:
@@ -39,23 +41,26 @@ def milliseconds(times: Any) -> Floats:
     return np.where(stamps.isna(), np.nan, stamps.astype("int64") / 1e6)
 
 
-def account_curves(equity: pd.DataFrame, lanes: Mapping[str, str], folds: pd.DataFrame | None) -> Curves:
+def account_curves(
+    equity: pd.DataFrame, lanes: Mapping[str, str], folds: pd.DataFrame | None, hover: str
+) -> Curves:
     """Return the curves of the accounts a report draws.
 
     Args:
         equity: the stored table, one row a bar and lane.
         lanes: role (``net`` for the run's own account, ``benchmark``, ``naive``) to lane.
         folds: the stored table of folds, for the shading.
+        hover: how a chart tells the time of a bar.
     """
     table = _wide(equity, lanes)
     peaks = table.cummax()
     for role in lanes:
         table[f"{role}_drawdown"] = table[role] / peaks[role] - 1.0
     kept = kept_rows(table.to_numpy(np.float64))
-    return _curves(table, kept, _spans(folds, lanes["net"]))
+    return _curves(table, kept, _spans(folds, lanes["net"]), hover)
 
 
-def weight_curves(weights: pd.DataFrame, lane: str) -> tuple[Curves, tuple[str, ...], int] | None:
+def weight_curves(weights: pd.DataFrame, lane: str, hover: str) -> tuple[Curves, tuple[str, ...], int] | None:
     """Return the weights of the largest series as curves ``w0, w1, ...``, the series' names, and how many there are."""
     own = weights[weights["lane"] == lane]
     if own.empty:
@@ -69,7 +74,7 @@ def weight_curves(weights: pd.DataFrame, lane: str) -> tuple[Curves, tuple[str, 
     table = wide[names]
     table.columns = pd.Index([f"w{i}" for i in range(len(names))])
     kept = kept_rows(table.to_numpy(np.float64))
-    return _curves(table, kept, []), tuple(map(str, names)), wide.shape[1]
+    return _curves(table, kept, [], hover), tuple(map(str, names)), wide.shape[1]
 
 
 def _wide(equity: pd.DataFrame, lanes: Mapping[str, str]) -> pd.DataFrame:
@@ -91,7 +96,7 @@ def _wide(equity: pd.DataFrame, lanes: Mapping[str, str]) -> pd.DataFrame:
     return pd.DataFrame(parts).sort_index()
 
 
-def _curves(table: pd.DataFrame, kept: Any, spans: list[tuple[float, float]]) -> Curves:
+def _curves(table: pd.DataFrame, kept: Any, spans: list[tuple[float, float]], hover: str) -> Curves:
     thin = table.iloc[kept]
     time = milliseconds(thin.index)
     last = time[-1] + (float(np.median(np.diff(time))) if len(time) > 1 else 0.0)
@@ -99,7 +104,7 @@ def _curves(table: pd.DataFrame, kept: Any, spans: list[tuple[float, float]]) ->
     source = ColumnDataSource({"time": time, "until": np.append(time[1:], last), **columns})
     width = float(time[-1] - time[0])
     x_range = Range1d(start=float(time[0]) - 0.005 * width, end=float(time[-1]) + 0.005 * width)
-    return Curves(source, x_range, spans, tuple(map(str, thin.columns)), len(table))
+    return Curves(source, x_range, spans, tuple(map(str, thin.columns)), len(table), hover)
 
 
 def _spans(folds: pd.DataFrame | None, lane: str) -> list[tuple[float, float]]:

@@ -1,14 +1,16 @@
 """Material: a run as its report reads it; every table and key may be missing but the id."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
 from backtest.errors import RunError
+from backtest.report.blocks import Column
 from backtest.report.curves import Curves, account_curves, weight_curves
+from backtest.report.formats import day, moment
 
 NOT_STORED = "not stored by this run"
 
@@ -54,6 +56,20 @@ class Material:
     def data(self) -> Mapping[str, Any]:
         """What the manifest says about the data."""
         return self.manifest.get("data") or {}
+
+    @property
+    def has_days(self) -> bool:
+        """Whether bars are days, so that times are shown as dates."""
+        return str(self.data.get("bar")) in ("session", "1d", "1D", "D")
+
+    @property
+    def hover(self) -> str:
+        """How a chart tells the time of a bar."""
+        return "@time{%F}" if self.has_days else "@time{%F %H:%M}"
+
+    def dated(self, columns: tuple[Column, ...]) -> tuple[Column, ...]:
+        """Return columns with times as dates where bars are days."""
+        return tuple(replace(c, format=day) if c.format is moment and self.has_days else c for c in columns)
 
     @property
     def primary(self) -> str:
@@ -104,10 +120,10 @@ class Material:
         equity = self.table("equity", "time", "lane", "equity")
         if equity is None or "net" not in self.lanes:
             return None
-        return account_curves(equity, self.lanes, self.table("folds"))
+        return account_curves(equity, self.lanes, self.table("folds"), self.hover)
 
     @cached_property
     def weights(self) -> tuple[Curves, tuple[str, ...], int] | None:
         """The primary lane's weights over time, thinned; None when the run stored none."""
         weights = self.table("weights", "time", "lane", "series", "weight")
-        return None if weights is None else weight_curves(weights, self.primary)
+        return None if weights is None else weight_curves(weights, self.primary, self.hover)

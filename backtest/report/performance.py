@@ -7,9 +7,9 @@ from backtest.report.charts import drawdown_chart, equity_chart, yearly_chart
 from backtest.report.formats import (
     MISSING,
     count,
-    day,
     fine_percent,
     is_missing,
+    moment,
     number,
     percent,
     significant,
@@ -22,16 +22,16 @@ TOP_EPISODES = 10
 SHADES = 4
 
 _EPISODES = (
-    Column("start", "Peak", day),
-    Column("trough", "Trough", day),
-    Column("recovery", "Recovered", lambda value: "not yet" if pd.isna(value) else day(value)),
+    Column("start", "Peak", moment),
+    Column("trough", "Trough", moment),
+    Column("recovery", "Recovered", moment, missing="not yet"),
     Column("depth", "Depth", percent),
     Column("bars", "Bars", count),
 )
 _FOLDS = (
     Column("fold", "Fold", count),
-    Column("test_start", "Test from", day),
-    Column("test_end", "to", day),
+    Column("test_start", "Test from", moment),
+    Column("test_end", "to", moment),
     Column("gross_return", "Gross", fine_percent, is_signed=True),
     Column("costs", "Costs", fine_percent),
     Column("net_return", "Net", fine_percent, is_signed=True),
@@ -39,8 +39,8 @@ _FOLDS = (
     Column("max_drawdown", "Max drawdown", percent),
     Column("crps", "CRPS", significant),
     Column("skill", "Skill", fine_percent, is_signed=True),
-    Column("train_start", "Train from", day),
-    Column("train_end", "to", day),
+    Column("train_start", "Train from", moment),
+    Column("train_end", "to", moment),
     Column("decisions", "Decisions", count),
 )
 
@@ -64,7 +64,7 @@ def drawdown_section(run: Material) -> Section:
     else:
         deepest = episodes.sort_values("depth", kind="stable").head(TOP_EPISODES)
         caption = f"The deepest episodes of {run.primary}, net of costs; bars from peak to recovery."
-        blocks.append(table_of(deepest, _EPISODES, caption, "drawdowns.parquet"))
+        blocks.append(table_of(deepest, run.dated(_EPISODES), caption, "drawdowns.parquet"))
     return Section("drawdown", "Drawdown", "How far the account fell, and how long it took to come back.",
                    tuple(blocks))  # fmt: skip
 
@@ -91,7 +91,7 @@ def folds_section(run: Material) -> Section:
         blocks: tuple[Block, ...] = (Absent("folds"),)
     else:
         caption = f"Folds of {run.primary}: what was learnt from, what was tested, what came out."
-        blocks = (table_of(own, _FOLDS, caption, "folds.parquet"), *_fold_lanes(run))
+        blocks = (table_of(own, run.dated(_FOLDS), caption, "folds.parquet"), *_fold_lanes(run))
     return Section(
         "folds", "Folds", "Each fold learns from its past and is tested on bars it has never seen.", blocks
     )

@@ -35,7 +35,9 @@ def findings_section(run: Material) -> Section:
     findings = run.table("findings")
     block: Block
     if findings is not None:
-        block = table_of(findings, _FINDINGS, "Findings on the data of this run.", "findings.parquet", "tall")
+        block = table_of(
+            findings, run.dated(_FINDINGS), "Findings on the data of this run.", "findings.parquet", "tall"
+        )
     else:
         block = Prose(("Nothing was found.",)) if "findings" in run.tables else Absent("findings")
     return Section("findings", "Data findings", lede, (block,))
@@ -46,7 +48,9 @@ def fits_section(run: Material) -> Section:
     fits = run.table("fits")
     block: Block = Absent("fits")
     if fits is not None:
-        block = table_of(fits, _FITS, "Every fit, in the order of models and folds.", "fits.parquet", "tall")
+        block = table_of(
+            fits, run.dated(_FITS), "Every fit, in the order of models and folds.", "fits.parquet", "tall"
+        )
     return Section("fits", "Fit log", "When each model learnt, and what it cost.", (block,))
 
 

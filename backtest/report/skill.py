@@ -118,5 +118,7 @@ def _fan(run: Material) -> Block:
     specs = (run.manifest.get("spec") or {}).get("forecaster") or [{}]
     first = specs[0] if isinstance(specs, list) else specs
     is_level = first.get("quantity", "level") == "level" if isinstance(first, dict) else True
-    chart = fan_chart(known[known["series"] == series], run.primary, series, is_level=is_level)
+    chart = fan_chart(
+        known[known["series"] == series], run.primary, series, is_level=is_level, hover=run.hover
+    )
     return Absent("forecasts") if chart is None else chart

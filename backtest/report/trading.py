@@ -12,7 +12,7 @@ _TRADES = (
     Column("series", "Series", text),
     Column("direction", "Side", text),
     Column("entry_time", "Entry", moment),
-    Column("exit_time", "Exit", lambda value: "open" if pd.isna(value) else moment(value)),
+    Column("exit_time", "Exit", moment, missing="open"),
     Column("bars", "Bars", count),
     Column("units", "Units", significant),
     Column("entry_price", "Entry price", number),
@@ -62,7 +62,7 @@ def trades_section(run: Material) -> Section:
     if "entry_time" in trades:
         trades = trades.sort_values("entry_time", ascending=False, kind="stable")
     caption = f"Trades of {run.primary}, newest first; profit is net of costs."
-    table = table_of(trades, _TRADES, caption, "trades.parquet", "tall")
+    table = table_of(trades, run.dated(_TRADES), caption, "trades.parquet", "tall")
     lede = f"{len(trades):,} round trips from entry to exit."
     return Section("trades", "Trades", lede, (table,))
 

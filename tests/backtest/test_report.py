@@ -276,6 +276,29 @@ def test_an_account_that_never_traded_is_reported():
     assert "n/a" in Page(render_report(manifest, tables)).text
 
 
+def test_times_of_day_are_shown_only_where_bars_are_shorter_than_days(short_run):
+    manifest, tables = short_run
+    hourly = {**manifest, "data": {**manifest["data"], "bar": "1h"}}
+    daily_cell, hourly_cell = (
+        trades_section(Material(m, tables)).blocks[0].rows[0][2].text for m in (manifest, hourly)
+    )
+    assert hourly_cell == f"{daily_cell} 21:00"
+
+
+def test_a_ruined_account_has_no_logarithmic_twin(short_run):
+    manifest, tables = short_run
+    ruined = tables["equity"].assign(equity=lambda t: t["equity"].where(t["lane"] != "naive", 0.0))
+    assert equity_section(Material(manifest, tables)).blocks[0].alternative is not None
+    assert equity_section(Material(manifest, {**tables, "equity": ruined})).blocks[0].alternative is None
+
+
+def test_unbounded_bands_are_told(short_run):
+    manifest, tables = short_run
+    forecasts = tables["forecasts"].assign(unbounded=True)
+    fan = skill_section(Material(manifest, {**tables, "forecasts": forecasts})).blocks[-1]
+    assert "the calibrated band is infinite" in fan.caption
+
+
 def test_variance_forecasts_are_drawn_too():
     manifest, tables = example(days=400)
     manifest["spec"]["forecaster"][0]["quantity"] = "variance"

@@ -32,7 +32,7 @@ def example_run(
 ) -> tuple[dict[str, Any], Tables]:
     """Return the manifest and the tables of a fake run."""
     rng = np.random.default_rng(seed)
-    times = pd.bdate_range("2003-01-02 21:00", periods=days).astype("datetime64[ns]")
+    times = pd.bdate_range("2003-01-02", periods=days).astype("datetime64[ns]") + pd.Timedelta(hours=21)
     prices = 40 * np.exp(np.cumsum(rng.normal(0.0002, 0.015, (days, len(names))), axis=0))
     folds = np.minimum(np.arange(days) // max(days // 10, 1), 9)
     equity = _equity(rng, times, folds)
@@ -421,7 +421,7 @@ def _manifest(seed: int, times: pd.DatetimeIndex, names: tuple[str, ...], status
             "last": str(times[-1]),
             "bars": len(times),
             "calendar": "XNYS",
-            "bar": "1d",
+            "bar": "session",
             "periods_per_year": 252.0,
             "series": list(names),
             "untradable": [],
