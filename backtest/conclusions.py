@@ -13,7 +13,7 @@ from backtest.metrics.table import headline, metrics_frame
 from backtest.trials import Trial, sharpe_dispersion
 from backtest.walk import Walked
 from forecast.randomness import RandomStreams
-from forecast.skill import NO_SKILL, SKILL
+from forecast.skill import SKILL, TOO_FEW
 
 RESAMPLES = 1000
 
@@ -67,35 +67,52 @@ def verdict(walked: Walked, scores: pd.DataFrame, metrics: pd.DataFrame) -> dict
     label = walked.plan.lanes[0].label
     overall = scores[scores["step"] == 0].set_index("model")
     row = overall.loc[label]
-    return {
-        "status": str(row["verdict"]),
-        "sentences": [_forecast_sentence(label, row), *_account_sentences(label, metrics, walked)],
-    }
+    sentences = [
+        _forecast_sentence(label, row),
+        *_direction_sentences(label, overall),
+        *_account_sentences(label, metrics, walked),
+    ]
+    return {"status": str(row["verdict"]), "sentences": sentences}
 
 
 def _forecast_sentence(label: str, row: "pd.Series[Any]") -> str:
+    if row["verdict"] == TOO_FEW:
+        return f"{label} made {int(row['n'])} scored forecasts: too few to tell skill from luck."
+    if pd.isna(row["holm_p_value"]):
+        return f"{label} is itself a naive forecast: it is what skill is measured against."
+    found = f"skill {row['skill']:+.1%}, Holm-adjusted p {_p_value(row['holm_p_value'])}"
     if row["verdict"] == SKILL:
-        return (
-            f"The forecasts of {label} beat the best naive forecast ({row['best_naive']}) by {row['skill']:.1%} of its loss; "
-            f"Holm-adjusted p = {row['holm_p_value']:.3f}."
-        )
-    if row["verdict"] == NO_SKILL:
-        if pd.isna(row["holm_p_value"]):
-            return f"{label} is itself a naive forecast: it is what skill is measured against."
-        return (
-            f"The forecasts of {label} are not shown to be better than the best naive forecast ({row['best_naive']}): "
-            f"skill {row['skill']:+.1%}, Holm-adjusted p = {row['holm_p_value']:.3f}."
-        )
-    return f"{label} made {int(row['n'])} scored forecasts: too few to tell skill from luck."
+        return f"The forecast distributions of {label} beat those of the best naive forecast ({row['best_naive']}): {found}."
+    return f"The forecasts of {label} are not shown to be better than the best naive forecast ({row['best_naive']}): {found}."
+
+
+def _direction_sentences(label: str, overall: pd.DataFrame) -> list[str]:
+    """Say whether the forecasts know the direction, which a better width alone does not."""
+    row = overall.loc[label]
+    if pd.isna(row["direction_accuracy"]):
+        return []
+    right, base = row["direction_accuracy"], row["direction_base_rate"]
+    words = "no better than" if right <= base else "against"
+    sentence = f"Its direction was right {right:.1%} of the time, {words} the {base:.1%} of always calling the commoner side"
+    naive = overall["mase"].get(row["best_naive"], np.nan)
+    if np.isfinite(naive) and np.isfinite(row["mase"]):
+        sentence += f"; its median erred {row['mase'] / naive - 1:+.1%} compared with the naive one"
+    if row["verdict"] == SKILL and right <= base:
+        sentence += ". The skill is in the width of the forecast, not in its direction"
+    return [f"{sentence}."]
+
+
+def _p_value(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
 
 
 def _account_sentences(label: str, metrics: pd.DataFrame, walked: Walked) -> list[str]:
     values = metrics.set_index(["lane", "metric"])
     benchmark = walked.plan.lanes[-1].label
     own, other = (values.loc[(lane, "total_return"), "value"] for lane in (label, benchmark))
-    kind = str(walked.plan.spec.resolved()["benchmark"]["kind"])
+    verb = "more than" if own > other else "less than"
     sentences = [
-        f"Its account returned {own:+.1%} net of costs; the benchmark ({kind}) returned {other:+.1%}."
+        f"Its account returned {own:+.1%} net of costs, {verb} the benchmark's {other:+.1%} ({benchmark})."
     ]
     sharpe = values.loc[(label, "sharpe")]
     if np.isfinite(sharpe["low"]):
@@ -106,7 +123,7 @@ def _account_sentences(label: str, metrics: pd.DataFrame, walked: Walked) -> lis
     deflated = values.loc[(label, "deflated_sharpe"), "value"]
     if np.isfinite(deflated):
         sentences.append(
-            f"Its deflated Sharpe ratio, the probability of a true ratio above luck's best, is {deflated:.2f}."
+            f"Its deflated Sharpe ratio, the probability that its true ratio is above the best that luck would show among all trials, is {deflated:.2f}."
         )
     return sentences
 

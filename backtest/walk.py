@@ -10,14 +10,14 @@ from backtest.engine.advance import Advance, advance, place
 from backtest.engine.bars import Bars, bars_from
 from backtest.engine.state import EngineState, book, start_state
 from backtest.folds import Fold, walk_forward
-from backtest.policies.base import AbstractPolicy, Decision, Market
+from backtest.policies.base import POLICIES, AbstractPolicy, Decision, Market
 from backtest.spec import RunSpec, model_labels, with_references
 from data.history import History
 from forecast.base import AbstractFitted, AbstractForecaster
 from forecast.distribution import QuantileForecast
-from forecast.evaluation import truth_of
 from forecast.randomness import RandomStreams
 from forecast.retraining import TrainingAge
+from forecast.truth import truth_of
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Lane:
     """One account of a run: a model's forecasts traded by a policy.
 
     Attributes:
-        label: the model's label, or the benchmark's kind.
+        label: the model's label, or the benchmark policy's kind.
         forecaster: the model.
         policy: what trades its forecasts.
         role: ``asked`` (named by the user, a trial), ``reference`` (always run beside) or ``benchmark``.
@@ -132,7 +132,7 @@ def make_plan(spec: RunSpec, history: History) -> Plan:
         for i, (label, model) in enumerate(zip(labels, models, strict=True))
     ]
     naive = models[labels.index("naive")]
-    lanes.append(Lane("benchmark", naive, spec.benchmark, "benchmark"))
+    lanes.append(Lane(POLICIES.kind_of(spec.benchmark), naive, spec.benchmark, "benchmark"))
     first = history.times[0]
     return Plan(spec, tuple(lanes), history.panel.series, history.clock.periods_per_year(first, first))
 
