@@ -31,7 +31,8 @@ def perturbed(history: History, cutoff: np.datetime64, how: str) -> History:
         return past
     values = history.panel.values.copy()
     later = values[len(past.panel) :]
-    noise = np.random.default_rng(later.size).uniform(0.9, 1.1, later.shape)
+    # One factor a bar: a bar whose high was above its low stays a bar.
+    noise = np.random.default_rng(later.size).uniform(0.9, 1.1, (*later.shape[:2], 1))
     later *= _FACTORS[how] * noise
     return replace(past, panel=replace(history.panel, values=values))
 
