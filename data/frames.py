@@ -109,13 +109,43 @@ def to_panel(long: pd.DataFrame, fields: Sequence[str] | None = None) -> Panel:
         raise DataError(
             f"the frame has {len(long)} rows and {len(kept)} fields; at least one of each is needed"
         )
+    check_order(long)
     stamps = np.asarray(long[TIME].to_numpy()).astype("datetime64[ns]")
     codes, names = pd.factorize(long[ID])
-    _check_order(codes, names, stamps)
     times, rows = np.unique(stamps, return_inverse=True)
     values = np.full((len(times), len(names), len(kept)), np.nan)
     values[rows, codes] = long[kept].to_numpy(dtype=np.float64, na_value=np.nan)
     return Panel(times, tuple(str(name) for name in names), tuple(kept), values)
+
+
+def check_order(long: pd.DataFrame) -> None:
+    """Raise unless the stamps of every series in a long frame are known, distinct and increasing.
+
+    Raises:
+        DataError: naming the series, the stamp and the remedy.
+    """
+    codes, names = pd.factorize(long[ID])
+    stamps = np.asarray(long[TIME].to_numpy()).astype("datetime64[ns]")
+    if np.isnat(stamps).any():
+        row = int(np.flatnonzero(np.isnat(stamps))[0])
+        raise DataError(
+            f"the stamp at row {row} of series '{names[codes[row]]}' is missing; every row needs one"
+        )
+    repeated = long.duplicated([ID, TIME]).to_numpy()
+    if repeated.any():
+        row = int(np.flatnonzero(repeated)[0])
+        raise DataError(
+            f"series '{names[codes[row]]}' has more than one row at {_show(stamps[row])} "
+            f"({int(repeated.sum())} repeated in all); remedy: repairs: {{duplicates: keep_first}}"
+        )
+    rows = np.argsort(codes, kind="stable")
+    back = np.flatnonzero((np.diff(codes[rows]) == 0) & (np.diff(stamps[rows]) < np.timedelta64(0, "ns")))
+    if len(back):
+        row, before = rows[back[0] + 1], rows[back[0]]
+        raise DataError(
+            f"series '{names[codes[row]]}' is out of order: {_show(stamps[row])} comes after {_show(stamps[before])}; "
+            "remedy: repairs: {unsorted: sort}"
+        )
 
 
 def to_long(panel: Panel) -> pd.DataFrame:
@@ -430,34 +460,6 @@ def _ends_of_starts(starts: Times, clock: BarClock) -> Times:
     nearer = np.where(inside, closes[np.minimum(at, len(closes) - 1)], ends[known])
     ends[known] = np.minimum(ends[known], nearer)
     return ends
-
-
-def _check_order(codes: Any, names: Any, stamps: Times) -> None:
-    if np.isnat(stamps).any():
-        row = int(np.flatnonzero(np.isnat(stamps))[0])
-        raise DataError(
-            f"the stamp at row {row} of series '{names[codes[row]]}' is missing; every row needs one"
-        )
-    rows = np.argsort(codes, kind="stable")
-    same = np.diff(codes[rows]) == 0
-    steps = np.diff(stamps[rows])
-    back = np.flatnonzero(same & (steps < np.timedelta64(0, "ns")))
-    ordered = np.lexsort((stamps, codes))
-    repeated = np.flatnonzero(
-        (np.diff(codes[ordered]) == 0) & (np.diff(stamps[ordered]) == np.timedelta64(0, "ns"))
-    )
-    if len(repeated):
-        row = ordered[repeated[0] + 1]
-        raise DataError(
-            f"series '{names[codes[row]]}' has more than one row at {_show(stamps[row])} "
-            f"({len(repeated)} repeated in all); remedy: repairs: {{duplicates: keep_first}}"
-        )
-    if len(back):
-        row, before = rows[back[0] + 1], rows[back[0]]
-        raise DataError(
-            f"series '{names[codes[row]]}' is out of order: {_show(stamps[row])} comes after {_show(stamps[before])}; "
-            "sort the file by time"
-        )
 
 
 def _show(stamp: np.datetime64) -> str:

@@ -12,10 +12,12 @@ from pydantic import BeforeValidator, model_validator
 from data.adjustment import Reinvested, implied_actions, with_forward_factor
 from data.errors import DataError, SourceError, nearest
 from data.events import CorporateActions
-from data.frames import FIELDS, ID, PRICES, TIME, Stamps, canonical, to_panel
+from data.findings import Finding
+from data.frames import FIELDS, ID, PRICES, TIME, Stamps, canonical, check_order, to_panel
 from data.history import History
 from data.panel import Panel
 from data.registry import spec
+from data.repairs import Repairs, repair
 from data.sessions import BarClock
 from data.sources.base import AbstractSource
 from data.sources.selection import asked_period, check_period, chosen
@@ -25,6 +27,7 @@ _ADJUSTED = (
     "factors dated by the action."
 )
 _NOT_NUMBERS = (ID, TIME)
+_MOST_NAMES = 5
 
 
 def _as_names(value: Any) -> Any:
@@ -57,6 +60,7 @@ class AbstractFileSource(AbstractSource):
         untradable: series that may be forecast but not traded.
         adjusted: where dividends and splits come from: ``none`` or ``adj_close``.
         reinvested: the vendor's convention for ``adj_close``, see ``data.adjustment``.
+        repairs: what may be changed about the bars before the checks; nothing by default.
     """
 
     files: Annotated[tuple[str, ...], BeforeValidator(_as_names)]
@@ -69,6 +73,7 @@ class AbstractFileSource(AbstractSource):
     untradable: tuple[str, ...] = ()
     adjusted: Literal["none", "adj_close"] = "none"
     reinvested: Reinvested = "previous_close"
+    repairs: Repairs = Repairs()
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -102,20 +107,23 @@ class AbstractFileSource(AbstractSource):
             DataError: when the files together repeat a stamp of a series or are out of order.
         """
         read = [self._checked(path) for path in self._paths()]
-        known = frozenset().union(*(names for _, names in read))
+        known = frozenset().union(*(names for _, names, _ in read))
         for name in (*self.series, *self.untradable):
             if name not in known:
                 raise SourceError(
                     f"series '{name}' is in none of {', '.join(self.files)}{nearest(name, known)}"
                 )
-        long = pd.concat([table for table, _ in read], ignore_index=True)
+        long = pd.concat([table for table, _, _ in read], ignore_index=True)
         panel, actions = self._adjusted(long)
         history = History(
             panel=panel,
             clock=self.clock(),
             actions=actions,
             untradable=frozenset(self.untradable) & frozenset(panel.series),
-            notes=(_ADJUSTED,) if self.adjusted == "adj_close" else (),
+            notes=(
+                *((_ADJUSTED,) if self.adjusted == "adj_close" else ()),
+                *_repair_notes([finding for _, _, made in read for finding in made]),
+            ),
         )
         return chosen(history, self)
 
@@ -143,8 +151,12 @@ class AbstractFileSource(AbstractSource):
             paths.update(dict.fromkeys(matches))
         return list(paths)
 
-    def _checked(self, path: Path) -> tuple[pd.DataFrame, frozenset[str]]:
-        """Return one file's chosen bars in the long form and every series in it, or the error that names the file."""
+    def _checked(self, path: Path) -> tuple[pd.DataFrame, frozenset[str], list[Finding]]:
+        """Return one file's chosen bars in the long form, every series in it, and what was repaired.
+
+        Raises:
+            SourceError: when the file is broken; names the file.
+        """
         try:
             long = canonical(
                 self.read(path),
@@ -154,19 +166,21 @@ class AbstractFileSource(AbstractSource):
                 stamps=self.stamps,
                 zone=self.zone,
             )
-            names = frozenset(long[ID])
+            names, fields = frozenset(long[ID]), self._kept(long)
+            made: list[Finding] = []
             if self.series:
                 long = long[long[ID].isin(self.series)]
-            kept = self._kept(long)
-            long = long[[ID, TIME, *kept]].reset_index(drop=True)
             if len(long):
-                _check_values(long)
-                to_panel(long)
+                _check_columns(long, fields)
+                long, made = repair(long, self.repairs, self.clock())
+                long = long[[ID, TIME, *fields]]
+                _check_values(long, fields)
+                check_order(long)
         except SourceError:
             raise
         except DataError as error:
             raise SourceError(f"{path}: {error}") from error
-        return long, names
+        return long[[ID, TIME, *fields]], names, made
 
     def _kept(self, long: pd.DataFrame) -> list[str]:
         """Return the fields to read from a file: those asked for and those the adjustment needs."""
@@ -223,17 +237,25 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def _check_values(long: pd.DataFrame) -> None:
-    """Raise on what no bar may hold: naming field, series, stamp and value."""
-    names = [str(name) for name in long.columns if name not in _NOT_NUMBERS]
-    for name in names:
-        column = long[name]
-        if column.isna().all():
+def _check_columns(long: pd.DataFrame, fields: list[str]) -> None:
+    """Raise on a field that holds no value at all."""
+    for name in fields:
+        if long[name].isna().all():
             raise DataError(f"column '{name}' holds no value; leave it out with fields: or fill it")
-        _refuse(long, name, np.isinf(column.to_numpy()), "finite or missing")
+
+
+def _check_values(long: pd.DataFrame, fields: list[str]) -> None:
+    """Raise on what no bar may hold: naming field, series, stamp and value."""
+    for name in fields:
+        values = long[name].to_numpy()
+        cure = (
+            "; remedy: repairs: {volume: mask}" if name == "volume" else "; remedy: repairs: {bad_bars: mask}"
+        )
+        cure = cure if name in (*PRICES, "volume") else ""
+        _refuse(long, name, np.isinf(values), f"finite or missing{cure}")
         if name in (*PRICES, "volume"):
-            _refuse(long, name, column.to_numpy() < 0, "0 or above, or missing")
-    _check_lengths(long, [name for name in names if name in FIELDS] or names)
+            _refuse(long, name, values < 0, f"0 or above, or missing{cure}")
+    _check_lengths(long, [name for name in fields if name in FIELDS] or fields)
 
 
 def _refuse(long: pd.DataFrame, name: str, is_bad: Any, allowed: str) -> None:
@@ -251,3 +273,19 @@ def _check_lengths(long: pd.DataFrame, names: list[str]) -> None:
             raise DataError(f"series '{series}' has {row['size']} row; at least 2 are needed")
         if row["count"] == 0:
             raise DataError(f"series '{series}' has no value of '{price}'; choose others with series:")
+
+
+def _repair_notes(findings: list[Finding]) -> list[str]:
+    """Return one sentence a kind of repair: how many rows of which series."""
+    notes = []
+    for kind in sorted({finding.kind for finding in findings}):
+        same = [finding for finding in findings if finding.kind == kind]
+        names = sorted({finding.series for finding in same})
+        shown = ", ".join(names[:_MOST_NAMES]) + (
+            f" and {len(names) - _MOST_NAMES} more" if names[_MOST_NAMES:] else ""
+        )
+        rows = sum(finding.count for finding in same)
+        notes.append(
+            f"Repaired as configured ({kind.removeprefix('repaired_')}): {rows} row{'' if rows == 1 else 's'} of {shown}."
+        )
+    return notes

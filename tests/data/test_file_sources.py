@@ -114,7 +114,7 @@ def _dated(frame, row, day):
         (bars().assign(Close=[1, 2, np.inf, 4, 5]), "close of series 'AAA' is inf at 2020-01-08"),
         (bars().assign(Close=["1", "2", "robots", "4", "5"]), "column 'Close' holds 'robots' at row 2"),
         (_dated(bars(), 2, "2020-01-07"), "more than one row at 2020-01-07.*duplicates: keep_first"),
-        (_dated(bars(), 2, "2020-01-02"), "out of order: 2020-01-02.* comes after 2020-01-07"),
+        (_dated(bars(), 2, "2020-01-02"), "series 'AAA' is out of order at 2020-01-02.*unsorted: sort"),
         (_dated(bars(), 2, "01/02/2020"), "stamp '01/02/2020' at row 2 cannot be read; allowed: YYYY-MM-DD"),
         (bars().drop(columns="Date"), "no column holds the time"),
     ],
@@ -123,6 +123,34 @@ def test_a_broken_file_is_explained_in_one_line(tmp_path, frame, words):
     with pytest.raises(SourceError, match=words) as caught:
         csv(tmp_path, frame).load(NOWHERE)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("frame", "repairs", "note", "closes"),
+    [
+        (
+            _dated(bars(), 2, "2020-01-07"),
+            {"duplicates": "keep_last"},
+            "(duplicate): 1 row of AAA",
+            [100, 102, 103, 104],
+        ),
+        (bars().iloc[::-1], {"unsorted": "sort"}, "(unsorted): 4 rows of AAA", [100, 101, 102, 103, 104]),
+        (
+            bars().assign(Close=[100, 101, -3, 103, 104]),
+            {"bad_bars": "mask"},
+            "(bad_bar): 1 row of AAA",
+            [100, 101, np.nan, 103, 104],
+        ),
+    ],
+)
+def test_what_is_repaired_is_only_what_was_asked_for_and_is_told(tmp_path, frame, repairs, note, closes):
+    source = csv(tmp_path, frame)
+    with pytest.raises(SourceError, match="remedy: repairs|allowed with repairs"):
+        source.load(NOWHERE)
+    config = {"kind": "csv", "files": source.files, "calendar": "XNYS", "repairs": repairs}
+    history = SOURCES.build(config).load(NOWHERE)
+    np.testing.assert_array_equal(history.panel.field("close")[:, 0], closes)
+    assert note in history.notes[0]
 
 
 def test_an_empty_or_foreign_file_is_named(tmp_path):
