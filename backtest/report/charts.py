@@ -30,7 +30,7 @@ def equity_chart(curves: Curves, labels: Mapping[str, str]) -> Chart:
     """Return net, gross, benchmark and naive equity, with a logarithmic twin while none of them is ruined."""
     roles = [role for role in ("naive", "benchmark", "gross", "net") if role in curves.names]
     plot = _equity_figure(curves, roles, labels, "linear")
-    is_positive = not any((curves.source.data[role] <= 0).any() for role in roles)
+    is_positive = not any((np.asarray(curves.source.data[role]) <= 0).any() for role in roles)
     twin = _equity_figure(curves, roles, labels, "log") if is_positive else None
     keys = tuple(Key(labels[role], role, DASHES.get(role, "line")) for role in reversed(roles))
     caption = "Equity after every bar. Shaded bands are every second test window."
