@@ -15,7 +15,7 @@ import pandas as pd
 
 from data.errors import DataError, nearest
 from data.panel import Panel, Times, as_time
-from data.sessions import DAY, BarClock, bar_length, session_closes
+from data.sessions import ALWAYS, DAY, WEEKDAYS, BarClock, bar_length, session_closes
 
 ID, TIME, TARGET = "unique_id", "ds", "y"
 FIELDS: tuple[str, ...] = ("open", "high", "low", "close", "volume", "adj_close")
@@ -449,7 +449,8 @@ def _ends_of_starts(starts: Times, clock: BarClock) -> Times:
     """Return one bar later than each start, but not after the close of the session it starts in."""
     ends = np.asarray(starts + bar_length(clock.bar))
     known = ~np.isnat(starts)
-    if clock.bar == "session" or not known.any():
+    # Only exchanges cut a bar short; elsewhere bars run on over midnight.
+    if clock.bar == "session" or clock.calendar in (ALWAYS, WEEKDAYS) or not known.any():
         return ends
     span = np.timedelta64(7, "D")
     _, closes = session_closes(

@@ -131,6 +131,13 @@ def test_starts_become_ends_but_not_after_the_close():
     assert ends == ["2020-01-06T15:30:00", "2020-01-06T21:00:00", "2020-01-07T15:30:00"]
 
 
+@pytest.mark.parametrize("calendar", ["24/7", "weekdays"])
+def test_starts_run_on_over_midnight_where_no_exchange_closes(calendar):
+    raw = table(ts=["2024-01-16 23:30", "2024-01-17 00:30"], close=[1.0, 2.0])
+    ends = stamps(raw, clock=BarClock(calendar, "1h"), stamps="start")
+    assert ends == ["2024-01-17T00:30:00", "2024-01-17T01:30:00"]
+
+
 @pytest.mark.parametrize(
     ("frame", "options", "words"),
     [
