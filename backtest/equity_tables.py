@@ -22,8 +22,7 @@ def session_dates(times: Times, clock: BarClock) -> Dates:
     """Return the session date of each bar end, (T,) datetime64[D].
 
     On exchanges a bar belongs to the first session that closes at or after its end, and takes the exchange's own date; on
-    24/7 and intraday weekday clocks to the UTC date a moment before its end, so 00:00 closes the day before. Weekday
-    sessions are stamped with 00:00 of their own date and keep it.
+    24/7 and weekday clocks to the UTC date a moment before its end, so 00:00 closes the day before.
 
     Args:
         times: (T,) bar ends, UTC, increasing.
@@ -35,8 +34,6 @@ def session_dates(times: Times, clock: BarClock) -> Dates:
     ends = np.asarray(times).astype("datetime64[ns]")
     if not len(ends):
         return np.empty(0, "datetime64[D]")
-    if clock.calendar == WEEKDAYS and clock.bar == "session":
-        return ends.astype("datetime64[D]")
     if clock.calendar in (ALWAYS, WEEKDAYS):
         return np.asarray((ends - np.timedelta64(1, "ns")).astype("datetime64[D]"))
     dates, closes = session_closes(clock.calendar, ends[0], ends[-1])

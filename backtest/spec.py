@@ -165,9 +165,15 @@ def model_labels(forecasters: Sequence[AbstractForecaster]) -> tuple[str, ...]:
 
 
 def with_references(forecasters: Sequence[AbstractForecaster]) -> tuple[AbstractForecaster, ...]:
-    """Return the forecasters followed by the reference models the user did not ask for."""
+    """Return the forecasters followed by the reference models the user did not ask for.
+
+    They share the first forecaster's question, and its ``changes`` where they know them (``difference`` for values that may
+    be negative).
+    """
     first = forecasters[0]
     asked = {FORECASTERS.kind_of(forecaster) for forecaster in forecasters}
     shared = {name: getattr(first, name) for name in ("context", "horizon", "field", "levels", "quantity")}
+    if getattr(first, "changes", None) in ("log", "difference"):
+        shared["changes"] = first.changes  # type: ignore[attr-defined]
     missing = [kind for kind in REFERENCE_KINDS if kind not in asked]
     return (*forecasters, *(FORECASTERS.build({"kind": kind, **shared}) for kind in missing))

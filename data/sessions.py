@@ -26,7 +26,8 @@ class BarClock:
     """A calendar and a bar length.
 
     Attributes:
-        calendar: an ``exchange_calendars`` name (``XNYS``, ``XBOM`` ...), ``24/7``, or ``weekdays`` (Monday to Friday).
+        calendar: an ``exchange_calendars`` name (``XNYS``, ``XBOM`` ...), ``24/7``, or ``weekdays`` (Monday to Friday;
+            a session ends with its day, at 00:00 UTC of the next).
         bar: ``session`` (one bar a session, stamped at its close) or a pandas offset such as ``1h`` or ``5min``.
 
     Raises:
@@ -48,12 +49,16 @@ class BarClock:
             return np.asarray(_ceil(start + np.timedelta64(1, "ns"), step) + step * np.arange(count))
         # Sessions fill two days in three or more; shorter bars fill an eighth of the clock or more.
         days = count * float(step / DAY) * (2 if step >= DAY else 8)
-        span = np.timedelta64(14 + int(days), "D")
+        span, published = np.timedelta64(14 + int(days), "D"), _last_published(self.calendar)
         while True:
-            ends = self.ends(start, start + span)
+            ends = self.ends(start, min(start + span, max(start, published)))
             later = ends[ends > start]
             if len(later) >= count:
                 return later[:count]
+            if start + span > published:
+                raise SpecError(
+                    f"calendar '{self.calendar}' is published to {published}; {count} bars after {start} were asked for"
+                )
             span = span * 2
 
     def ends(self, start: Any, end: Any) -> Times:
@@ -147,6 +152,12 @@ def _bounds(name: str) -> tuple[np.datetime64, np.datetime64]:
     )
 
 
+def _last_published(name: str) -> np.datetime64:
+    """Return the last instant a calendar is known for."""
+    last = np.datetime64("2200-12-31", "D") if name in (ALWAYS, WEEKDAYS) else _bounds(name)[1]
+    return (last + 1).astype("datetime64[ns]") - np.timedelta64(1, "ns")
+
+
 def _check_published(name: str, first: np.datetime64, last: np.datetime64) -> None:
     low, high = _bounds(name)
     for day in (first.astype("datetime64[D]"), last.astype("datetime64[D]")):
@@ -168,10 +179,8 @@ def session_closes(calendar: str, first: Any, last: Any) -> tuple[npt.NDArray[np
     start, stop = as_time(first), as_time(last)
     if calendar in (ALWAYS, WEEKDAYS):
         days: Times = np.arange(start.astype("datetime64[D]"), stop.astype("datetime64[D]") + 1)
-        if calendar == ALWAYS:
-            return days, np.asarray(days.astype("datetime64[ns]") + DAY)
-        days = days[np.is_busday(days)]
-        return days, days.astype("datetime64[ns]")
+        days = days if calendar == ALWAYS else days[np.is_busday(days)]
+        return days, np.asarray(days.astype("datetime64[ns]") + DAY)
     _check_published(calendar, start, stop)
     dates, _, closes = _published(calendar, *_years(start, stop))
     return dates, closes
@@ -190,7 +199,7 @@ def _published(calendar: str, first_year: int, last_year: int) -> tuple[Times, T
 
 
 def _closes(calendar: str, first: np.datetime64, last: np.datetime64) -> Times:
-    return session_closes(calendar, first, last)[1]
+    return session_closes(calendar, first - DAY if calendar == WEEKDAYS else first, last)[1]
 
 
 def _intraday(clock: BarClock, first: np.datetime64, last: np.datetime64) -> Times:

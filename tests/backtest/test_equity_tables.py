@@ -117,9 +117,9 @@ def test_a_bar_that_ends_at_midnight_closes_the_day_before() -> None:
     assert days(session_dates(bars[1::2], BarClock("24/7"))) == expected[1::2]
 
 
-def test_weekday_sessions_keep_their_stamp_but_their_hours_close_the_day_before() -> None:
+def test_weekday_bars_that_end_at_midnight_close_the_day_before() -> None:
     bars = stamps("2024-02-01T00:00", "2024-02-02T00:00")
-    assert days(session_dates(bars, BarClock("weekdays"))) == ["2024-02-01", "2024-02-02"]
+    assert days(session_dates(bars, BarClock("weekdays"))) == ["2024-01-31", "2024-02-01"]
     assert days(session_dates(bars, BarClock("weekdays", "1h"))) == ["2024-01-31", "2024-02-01"]
 
 
