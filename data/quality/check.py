@@ -9,8 +9,14 @@ from data.events import CorporateActions
 from data.findings import Finding
 from data.frames import to_long
 from data.history import History
-from data.quality.bars import Check, SeriesBars, split_series, stamps_of
+from data.panel import Times
+from data.quality.bars import Check, SeriesBars, action_times, split_series, stamps_of
+from data.quality.gaps import gaps, short_sessions
 from data.quality.grid import Grid, grid_of
+from data.quality.identity import price_spikes, reused_ticker, ticker_reuses
+from data.quality.jumps import large_jumps, large_moves, split_ratio, splits
+from data.quality.session_bars import session_bars
+from data.quality.staleness import stale_opens, stale_prices
 from data.quality.stamps import duplicates, missing_stamps, off_grid, one_row, start_stamps, unsorted
 from data.quality.values import (
     decimals,
@@ -22,6 +28,7 @@ from data.quality.values import (
     partial_bars,
     zero_bars,
 )
+from data.quality.volume import volume_units, zero_volume
 from data.sessions import BarClock
 
 _OF_ROWS: tuple[Check, ...] = (
@@ -39,7 +46,18 @@ _OF_ROWS: tuple[Check, ...] = (
 )
 """Checks of every row in the file's order, repeated stamps included."""
 
-_OF_BARS: tuple[Check, ...] = (off_grid, start_stamps, decimals)
+_OF_BARS: tuple[Check, ...] = (
+    off_grid,
+    start_stamps,
+    gaps,
+    short_sessions,
+    stale_prices,
+    stale_opens,
+    zero_volume,
+    volume_units,
+    price_spikes,
+    decimals,
+)
 """Checks of the rows in the order of time, each stamp once."""
 
 
@@ -76,3 +94,20 @@ def _check_series(bars: SeriesBars, grid: Grid, actions: CorporateActions | None
         return
     for check in _OF_BARS:
         yield from check(ordered, grid)
+    yield from _check_jumps(ordered, grid, action_times(actions, bars.series))
+
+
+def _check_jumps(bars: SeriesBars, grid: Grid, explained: Times) -> Iterator[Finding]:
+    """Yield each large jump under one name: ticker re-use first, then a split, else a move taken as real."""
+    if bars.price is None:
+        return
+    sessions = session_bars(bars, grid)
+    if len(sessions) < 2:
+        return
+    jumps = large_jumps(sessions, explained)
+    reuses = ticker_reuses(sessions, jumps)
+    yield from (reused_ticker(bars, sessions, reuse) for reuse in reuses)
+    taken = {session for reuse in reuses for session in reuse.sessions}
+    left = [jump for jump in jumps if jump.session not in taken]
+    yield from splits(bars, sessions, left)
+    yield from large_moves(bars, sessions, [jump for jump in left if split_ratio(jump) is None])
