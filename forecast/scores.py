@@ -39,8 +39,8 @@ def crps_loss(truth: Floats, quantiles: Floats, levels: Floats) -> Floats:
     CRPS = 2 * integral over (0, 1) of the pinball loss; Gneiting and Ranjan (2011), eq. 7. Between the outermost levels
     the integral is the trapezoid rule. Below the first level and above the last one the distribution is taken to end at
     the outermost quantile, for which the integral is exact; a truth beyond it pays its full distance. For a normal
-    forecast on the default 21 levels and a truth within two standard deviations the result lies within 0.005 standard
-    deviations of the closed form.
+    forecast on the default 21 levels and a truth within two standard deviations the result lies within 0.006 standard
+    deviations of the closed form, within 0.013 up to four.
 
     Args:
         truth: (...) what happened; NaN where not known.
