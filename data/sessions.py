@@ -155,7 +155,7 @@ def _bounds(name: str) -> tuple[np.datetime64, np.datetime64]:
 def _last_published(name: str) -> np.datetime64:
     """Return the last instant a calendar is known for."""
     last = np.datetime64("2200-12-31", "D") if name in (ALWAYS, WEEKDAYS) else _bounds(name)[1]
-    return np.datetime64(last + 1, "ns") - np.timedelta64(1, "ns")
+    return as_time(last + np.timedelta64(1, "D")) - np.timedelta64(1, "ns")
 
 
 def _check_published(name: str, first: np.datetime64, last: np.datetime64) -> None:
