@@ -200,7 +200,7 @@ def shifted(forecast: QuantileForecast, thresholds: Floats, scale: Scale) -> Qua
     high = np.maximum.accumulate(np.maximum(high, centre)[..., ::-1], axis=-1)[..., ::-1]
     values[..., :pairs] = np.maximum(low, 0.0) if forecast.quantity == "variance" else low
     values[..., ::-1][..., :pairs] = high
-    flags = np.asarray(forecast.unbounded) | infinite.any(axis=-1)[..., None]
+    flags = np.asarray(forecast.unbounded) | infinite.any(axis=-1, keepdims=True)
     return replace(forecast, values=values, unbounded=flags)
 
 
