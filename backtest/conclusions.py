@@ -10,6 +10,7 @@ import pandas as pd
 from backtest.metrics.activity import Activity
 from backtest.metrics.returns import returns_from_equity, until_ruin
 from backtest.metrics.table import headline, metrics_frame
+from backtest.table_rows import Row, rows_by
 from backtest.trials import Trial, sharpe_dispersion
 from backtest.walk import Walked
 from forecast.randomness import RandomStreams
@@ -65,8 +66,10 @@ def metrics_table(walked: Walked, equity: pd.DataFrame, trials: Sequence[Trial])
 def verdict(walked: Walked, scores: pd.DataFrame, metrics: pd.DataFrame) -> dict[str, Any]:
     """Return the status of the traded model's forecasts and sentences on forecasts and account, in plain words."""
     label = walked.plan.lanes[0].label
-    overall = scores[scores["step"] == 0].set_index("model")
-    row = overall.loc[label]
+    overall = {
+        str(model): row for (model, step), row in rows_by(scores, "model", "step").items() if step == 0
+    }
+    row = overall[label]
     sentences = [
         _forecast_sentence(label, row),
         *_direction_sentences(label, overall),
@@ -75,10 +78,10 @@ def verdict(walked: Walked, scores: pd.DataFrame, metrics: pd.DataFrame) -> dict
     return {"status": str(row["verdict"]), "sentences": sentences}
 
 
-def _forecast_sentence(label: str, row: "pd.Series[Any]") -> str:
+def _forecast_sentence(label: str, row: Row) -> str:
     if row["verdict"] == TOO_FEW:
         return f"{label} made {int(row['n'])} scored forecasts: too few to tell skill from luck."
-    if pd.isna(row["holm_p_value"]):
+    if np.isnan(row["holm_p_value"]):
         return f"{label} is itself a naive forecast: it is what skill is measured against."
     found = f"skill {row['skill']:+.1%}, Holm-adjusted p {_p_value(row['holm_p_value'])}"
     if row["verdict"] == SKILL:
@@ -86,15 +89,16 @@ def _forecast_sentence(label: str, row: "pd.Series[Any]") -> str:
     return f"The forecasts of {label} are not shown to be better than the best naive forecast ({row['best_naive']}): {found}."
 
 
-def _direction_sentences(label: str, overall: pd.DataFrame) -> list[str]:
+def _direction_sentences(label: str, overall: Mapping[str, Row]) -> list[str]:
     """Say whether the forecasts know the direction, which a better width alone does not."""
-    row = overall.loc[label]
-    if pd.isna(row["direction_accuracy"]):
+    row = overall[label]
+    if np.isnan(row["direction_accuracy"]):
         return []
     right, base = row["direction_accuracy"], row["direction_base_rate"]
     words = "no better than" if right <= base else "against"
     sentence = f"Its direction was right {right:.1%} of the time, {words} the {base:.1%} of always calling the commoner side"
-    naive = overall["mase"].get(row["best_naive"], np.nan)
+    best = overall.get(row["best_naive"])
+    naive = np.nan if best is None else float(best["mase"])
     if np.isfinite(naive) and np.isfinite(row["mase"]):
         sentence += f"; its median erred {row['mase'] / naive - 1:+.1%} compared with the naive one"
     if row["verdict"] == SKILL and right <= base:
@@ -107,20 +111,20 @@ def _p_value(value: float) -> str:
 
 
 def _account_sentences(label: str, metrics: pd.DataFrame, walked: Walked) -> list[str]:
-    values = metrics.set_index(["lane", "metric"])
+    values = rows_by(metrics, "lane", "metric")
     benchmark = walked.plan.lanes[-1].label
-    own, other = (values.loc[(lane, "total_return"), "value"] for lane in (label, benchmark))
+    own, other = (float(values[lane, "total_return"]["value"]) for lane in (label, benchmark))
     verb = "more than" if own > other else "less than"
     sentences = [
         f"Its account returned {own:+.1%} net of costs, {verb} the benchmark's {other:+.1%} ({benchmark})."
     ]
-    sharpe = values.loc[(label, "sharpe")]
+    sharpe = values[label, "sharpe"]
     if np.isfinite(sharpe["low"]):
         covers = "covers zero" if sharpe["low"] <= 0 <= sharpe["high"] else "does not cover zero"
         sentences.append(
             f"Its Sharpe ratio is {sharpe['value']:.2f}; the 95 % interval {sharpe['low']:.2f} to {sharpe['high']:.2f} {covers}."
         )
-    deflated = values.loc[(label, "deflated_sharpe"), "value"]
+    deflated = float(values[label, "deflated_sharpe"]["value"])
     if np.isfinite(deflated):
         sentences.append(
             f"Its deflated Sharpe ratio, the probability that its true ratio is above the best that luck would show among all trials, is {deflated:.2f}."

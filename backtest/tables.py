@@ -19,6 +19,7 @@ from backtest.paths import (
     traded_bars,
     weights_table,
 )
+from backtest.table_rows import rows_by
 from backtest.trades import round_trips
 from backtest.walk import Plan, Walked
 from data.findings import findings_frame
@@ -97,14 +98,13 @@ def curve_tables(walked: Walked, paths: Sequence[LanePath]) -> dict[str, pd.Data
 
 def folds_table(walked: Walked, paths: Sequence[LanePath], scored: Evaluation) -> pd.DataFrame:
     """Return the table ``folds``: each lane's returns, costs and forecast skill, fold by fold."""
-    losses = scored.fold_losses.set_index(["model", "fold"])
+    losses = rows_by(scored.fold_losses, "model", "fold")
     rows = []
     for fold in walked.folds:
         inside = (paths[0].net.times >= fold.test_start) & (paths[0].net.times <= fold.test_end)
         for path in paths:
             net, gross = path.net.equity[inside], path.gross.equity[inside]
-            key = (path.lane.label, fold.number)
-            scores = losses.loc[key] if key in losses.index else None
+            scores = losses.get((path.lane.label, fold.number))
             rows.append(
                 {
                     "fold": fold.number,
