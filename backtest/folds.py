@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Literal
 
 import annotated_types as at
@@ -203,12 +204,12 @@ def walk_forward(times: Times, folds: AbstractFolds, horizon: int) -> Iterator[F
     first_row, stop_row = _span(times, folds)
     decisions = np.arange(first_row, stop_row, folds.decide_every or horizon)
     starts = [row for row in folds.test_starts(times, first_row) if row < stop_row]
-    number = 0
-    for start, end in zip(starts, [*starts[1:], stop_row], strict=True):
-        rows = decisions[(decisions >= start) & (decisions < end)]
-        if len(rows):
-            yield _fold(times, folds, number, rows, end)
-            number += 1
+    tests = [decisions[(decisions >= a) & (decisions < b)] for a, b in pairwise([*starts, stop_row])]
+    held = [rows for rows in tests if len(rows)]
+    # A test ends where the next one decides first, so the bars between two grids are in exactly one fold.
+    ends = [*(int(rows[0]) for rows in held[1:]), stop_row]
+    for number, (rows, end) in enumerate(zip(held, ends, strict=True)):
+        yield _fold(times, folds, number, rows, end)
 
 
 def _fold(times: Times, folds: AbstractFolds, number: int, rows: np.ndarray, end: int) -> Fold:

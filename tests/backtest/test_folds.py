@@ -49,8 +49,9 @@ def test_decisions_stand_on_one_grid_through_all_folds() -> None:
     assert rows[-1] <= len(TIMES) - 2
 
 
-def test_every_test_bar_belongs_to_exactly_one_fold() -> None:
-    walked = list(walk_forward(TIMES, RollingFolds(train=100, test=30, decide_every=1), horizon=5))
+@pytest.mark.parametrize(("test", "every"), [(30, 1), (33, 5), (3, 7), (63, 10)])
+def test_every_test_bar_belongs_to_exactly_one_fold(test: int, every: int) -> None:
+    walked = list(walk_forward(TIMES, RollingFolds(train=100, test=test, decide_every=every), horizon=5))
     for before, after in itertools.pairwise(walked):
         assert before.test_end == after.test_start
     assert walked[-1].test_end == TIMES[-1]
