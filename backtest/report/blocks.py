@@ -35,7 +35,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Table:
-    """A table with its caption and what was left out of it."""
+    """A table with its caption and what was left out of it; folded away when ``is_folded``."""
 
     kind: ClassVar[str] = "table"
     caption: str
@@ -43,6 +43,7 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     note: str = ""
     style: str = ""
+    is_folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Key:
 
 @dataclass(frozen=True, eq=False)
 class Chart:
-    """An interactive figure with what it shows in words; ``alternative`` is the same figure on another scale."""
+    """An interactive figure with what it shows in words; ``alternative`` is the same on a log scale."""
 
     kind: ClassVar[str] = "chart"
     name: str
@@ -65,6 +66,7 @@ class Chart:
     caption: str
     keys: tuple[Key, ...] = ()
     alternative: Any = None
+    begins_alternative: bool = False
     is_half: bool = False
 
 

@@ -20,7 +20,10 @@ from backtest.report.figures import (
     time_figure,
 )
 from backtest.report.formats import chart_text
-from backtest.report.palette import PALETTE, color
+from backtest.report.palette import color, diverging
+
+LOG_RATIO = 5.0
+"""Curves further apart than this begin on a logarithmic scale."""
 
 LINE_WIDTHS = {"net": 2.0, "gross": 1.4, "benchmark": 1.6, "naive": 1.2}
 DASHES = {"gross": "dashed"}
@@ -30,11 +33,13 @@ def equity_chart(curves: Curves, labels: Mapping[str, str]) -> Chart:
     """Return net, gross, benchmark and naive equity, with a logarithmic twin while none of them is ruined."""
     roles = [role for role in ("naive", "benchmark", "gross", "net") if role in curves.names]
     plot = _equity_figure(curves, roles, labels, "linear")
-    is_positive = not any((np.asarray(curves.source.data[role]) <= 0).any() for role in roles)
+    drawn = np.array([curves.source.data[role] for role in roles])
+    is_positive = not (drawn <= 0).any()
+    is_wide = is_positive and np.nanmax(drawn) > LOG_RATIO * np.nanmin(drawn)
     twin = _equity_figure(curves, roles, labels, "log") if is_positive else None
     keys = tuple(Key(labels[role], role, DASHES.get(role, "line")) for role in reversed(roles))
     caption = "Equity after every bar. Shaded bands are every second test window."
-    return Chart("equity", plot, "Account value", caption, keys, alternative=twin)
+    return Chart("equity", plot, "Account value", caption, keys, twin, bool(is_wide))
 
 
 def _equity_figure(curves: Curves, roles: Sequence[str], labels: Mapping[str, str], scale: str) -> Any:
@@ -98,27 +103,41 @@ def yearly_chart(yearly: pd.DataFrame, lanes: Mapping[str, str], labels: Mapping
     return Chart("yearly", plot, "Calendar years", "Return of each calendar year, net of costs.", keys)
 
 
-def folds_chart(folds: pd.DataFrame) -> Chart:
-    """Return gross and net return of each fold."""
-    plot = plain_figure(height=220, number_format="0%")
-    table = folds[["gross_return", "net_return", "turnover"]]
-    source = ColumnDataSource({"fold": folds["fold"].to_numpy(np.float64), **_columns(table)})
-    gross = plot.vbar(
-        "fold", top="gross_return", width=0.7, source=source, color=color("gross"), alpha=0.4, line_color=None
+def fold_costs_chart(folds: pd.DataFrame) -> Chart:
+    """Return what trading cost in each fold, as a share of equity."""
+    caption = "What trading took in each fold, as a share of equity."
+    plot = _fold_bars(folds, "costs", "benchmark", "0.0%")
+    return Chart("fold-costs", plot, "Costs by fold", caption, is_half=True)
+
+
+def fold_turnover_chart(folds: pd.DataFrame) -> Chart:
+    """Return the turnover of each fold, in equities."""
+    caption = "Value traded in each fold, in multiples of equity."
+    return Chart(
+        "fold-turnover",
+        _fold_bars(folds, "turnover", "net", "0.[0]"),
+        "Turnover by fold",
+        caption,
+        is_half=True,
     )
-    plot.vbar("fold", top="net_return", width=0.4, source=source, color=color("net"), line_color=None)
-    _zero_line(plot)
+
+
+def _fold_bars(folds: pd.DataFrame, column: str, role: str, number_format: str) -> Any:
+    plot = plain_figure(height=200, number_format=number_format)
+    table = folds[["gross_return", "net_return", "turnover", "costs"]]
+    source = ColumnDataSource({"fold": folds["fold"].to_numpy(np.float64), **_columns(table)})
+    bars = plot.vbar("fold", top=column, width=0.7, source=source, color=color(role), line_color=None)
     rows = {
         "Fold": "@fold{0}",
         "Before costs": "@gross_return{0.0%}",
         "After costs": "@net_return{0.0%}",
+        "Costs": "@costs{0.00%}",
         "Turnover": "@turnover{0.00}",
     }
-    add_hover(plot, gross, rows, mode="vline")
+    add_hover(plot, bars, rows, mode="vline")
+    _zero_line(plot)
     count_axis(plot, [int(fold) for fold in folds["fold"]])
-    keys = (Key("Before costs", "gross", "box"), Key("After costs", "net", "box"))
-    caption = "The distance between the wide and the narrow bar is what trading cost in that fold."
-    return Chart("fold-costs", plot, "Costs by fold", caption, keys)
+    return plot
 
 
 def reliability_chart(calibration: pd.DataFrame, models: Sequence[str]) -> Chart:
@@ -222,7 +241,7 @@ def weights_chart(curves: Curves, names: Sequence[str], total: int, x_range: Ran
     largest = (
         max(float(np.nanmax(np.abs(curves.source.data[f"w{i}"]), initial=0.0)) for i in range(rows)) or 1.0
     )
-    mapper = LinearColorMapper(palette=_diverging(), low=-largest, high=largest, nan_color="rgba(0,0,0,0)")
+    mapper = LinearColorMapper(palette=diverging()[0], low=-largest, high=largest, nan_color="rgba(0,0,0,0)")
     for i, name in enumerate(names):
         level = rows - 1 - i
         strip = plot.quad(
@@ -232,7 +251,8 @@ def weights_chart(curves: Curves, names: Sequence[str], total: int, x_range: Ran
             top=level + 0.38,
             source=curves.source,
             fill_color={"field": f"w{i}", "transform": mapper},
-            line_color=None,
+            line_color={"field": f"w{i}", "transform": mapper},
+            line_width=1,
         )
         add_hover(plot, strip, {"": curves.hover, chart_text(name): f"@w{i}{{0.0%}}"}, mode="mouse")
     plot.yaxis.ticker = FixedTicker(ticks=list(range(rows)))
@@ -339,10 +359,3 @@ def _zero_line(plot: Any) -> None:
     plot.add_layout(
         Span(location=0, dimension="width", line_color=color("muted"), line_width=1, level="underlay")
     )
-
-
-def _diverging() -> list[str]:
-    """Return 41 colours from short through nothing to held; transparency lets them stand on any ground."""
-    short, held = PALETTE["benchmark"][0], PALETTE["net"][0]
-    alphas = [round(255 * i / 20) for i in range(21)]
-    return [f"{short}{a:02x}" for a in alphas[:0:-1]] + [f"{held}{a:02x}" for a in alphas]

@@ -11,6 +11,9 @@ MISSING = "n/a"
 MINUS = "\u2212"
 """The typographic minus: as wide as a plus, so that signed columns line up."""
 
+PERCENT_SIGN = "\u00a0%"
+"""Per cent, kept on the line of its number."""
+
 _FORMULA = re.compile(r"\$(?=\$)|\\(?=[()\[\]])")
 
 Format = Callable[[Any], str]
@@ -45,7 +48,14 @@ def significant(value: Any) -> str:
 
 def percent(value: Any, digits: int = 1) -> str:
     """Return a fraction in per cent, ``n/a`` when it is missing."""
-    return MISSING if is_missing(value) else f"{number(float(value) * 100, digits)} %"
+    return MISSING if is_missing(value) else f"{number(float(value) * 100, digits)}{PERCENT_SIGN}"
+
+
+def p_value(value: Any) -> str:
+    """Return a probability with three decimals; very small ones as a bound."""
+    if is_missing(value) or value >= 0.001:
+        return number(value, 3)
+    return "< 0.001"
 
 
 def fine_percent(value: Any) -> str:

@@ -67,6 +67,10 @@ class Material:
         """How a chart tells the time of a bar."""
         return "@time{%F}" if self.has_days else "@time{%F %H:%M}"
 
+    def time(self, value: Any) -> str:
+        """Return a time as a date where bars are days."""
+        return day(value) if self.has_days else moment(value)
+
     def dated(self, columns: tuple[Column, ...]) -> tuple[Column, ...]:
         """Return columns with times as dates where bars are days."""
         return tuple(replace(c, format=day) if c.format is moment and self.has_days else c for c in columns)
@@ -108,7 +112,11 @@ class Material:
         """The benchmark by the name of its policy where the spec gives one."""
         section = (self.manifest.get("spec") or {}).get("benchmark")
         kind = section.get("kind") if isinstance(section, Mapping) else section
-        return str(kind).replace("_", " ") if kind and self.benchmark == "benchmark" else self.benchmark
+        return (
+            str(kind).replace("_", " ")
+            if kind and self.benchmark == "benchmark"
+            else self.benchmark.replace("_", " ")
+        )
 
     def lane_name(self, lane: str) -> str:
         """Return a lane in words."""

@@ -2,12 +2,24 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from backtest.report.blocks import Absent, Block, Cell, Facts, Heading, Listing, Prose, Section, Table
-from backtest.report.formats import MISSING, count, day, moment, number, percent, significant, text, title
+from backtest.report.formats import (
+    MISSING,
+    PERCENT_SIGN,
+    count,
+    day,
+    moment,
+    number,
+    percent,
+    significant,
+    text,
+    title,
+)
 from backtest.report.material import NOT_STORED, Material
 
 MEANINGS = {
@@ -16,8 +28,9 @@ MEANINGS = {
         "Whatever the account below earned is no evidence of forecasting skill."
     ),
     "skill shown": (
-        "The forecasts beat the best naive forecast by more than chance explains, corrected for the number of models "
-        "compared. That is about these data and this period; it promises no profit."
+        "The forecast distributions came closer to what happened than those of the best naive forecast, by more than chance "
+        "explains. That is about these data and this period; skill in the width need not be skill in the direction, and "
+        "neither promises profit."
     ),
     "too few forecasts to tell": (
         "There are not enough forecasts whose truth is known to tell skill from luck, either way."
@@ -29,7 +42,12 @@ _PERCENT = {
     "expected_shortfall", "hit_rate", "best_period", "worst_period", "probabilistic_sharpe", "deflated_sharpe",
     "average_gross_exposure", "average_net_exposure", "time_in_market",
 }  # fmt: skip
-_COUNTS = {"longest_drawdown"}
+_COUNTS = {"longest_drawdown", "minimum_track_record_length"}
+_HEADLINE = (
+    "total_return", "cagr", "volatility", "sharpe", "probabilistic_sharpe", "deflated_sharpe", "sortino", "max_drawdown",
+    "annual_turnover", "average_gross_exposure",
+)  # fmt: skip
+
 _FIGURES = (("total_return", "Total return"), ("sharpe", "Sharpe ratio"), ("max_drawdown", "Max drawdown"))
 
 
@@ -96,8 +114,8 @@ def data_section(run: Material) -> Section:
         (
             ("Series", ", ".join(series) or NOT_STORED),
             ("Forecast only, never traded", ", ".join(untradable) or "none"),
-            ("Period", f"{moment(data.get('first'))} to {moment(data.get('last'))} UTC"),
-            ("Bar and calendar", f"{text(data.get('bar'))}, {text(data.get('calendar'))}"),
+            ("Period", f"{run.time(data.get('first'))} to {run.time(data.get('last'))} UTC"),
+            ("Bar and calendar", f"one {text(data.get('bar'))} a bar, calendar {text(data.get('calendar'))}"),
             ("Periods per year", _or_missing(data.get("periods_per_year"), significant)),
         )
     )
@@ -118,7 +136,7 @@ def metrics_section(run: Material) -> Section:
     metrics = run.table("metrics", "lane", "metric", "value")
     lede = "The judged account beside the naive models and the benchmark, all after costs."
     conventions = run.said("conventions")
-    blocks: tuple[Block, ...] = (Absent("metrics"),) if metrics is None else (_metrics_table(run, metrics),)
+    blocks: tuple[Block, ...] = (Absent("metrics"),) if metrics is None else _metrics_tables(run, metrics)
     return Section(
         "metrics",
         "Headline",
@@ -128,10 +146,10 @@ def metrics_section(run: Material) -> Section:
 
 
 def ordered_lanes(run: Material, lanes: list[str]) -> list[str]:
-    """Return lanes with the primary one first and the benchmark last."""
+    """Return lanes with the primary one first and the benchmark beside it."""
     rest = [lane for lane in dict.fromkeys(lanes) if lane not in (run.primary, run.benchmark)]
-    ends = [lane for lane in (run.primary, run.benchmark) if lane in lanes]
-    return [*ends[:1], *rest, *ends[1:]] if run.primary in lanes else [*rest, *ends]
+    first = [lane for lane in (run.primary, run.benchmark) if lane in lanes]
+    return [*first, *rest]
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -139,18 +157,42 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
-def _metrics_table(run: Material, metrics: pd.DataFrame) -> Table:
+def _metrics_tables(run: Material, metrics: pd.DataFrame) -> tuple[Table, ...]:
+    """Return the headline metrics, then all others and how each is computed, folded away."""
+    names = list(dict.fromkeys(map(str, metrics["metric"])))
+    first = [name for name in names if name in _HEADLINE]
+    rest = [name for name in names if name not in _HEADLINE]
+    caption = "Metrics of each account; 95 % intervals in brackets."
+    shown = [_metrics_table(run, metrics, first or names, caption)]
+    if first and rest:
+        shown.append(replace(_metrics_table(run, metrics, rest, f"{len(rest)} more metrics"), is_folded=True))
+    return (*shown, _conventions_table(run, metrics, names))
+
+
+def _metrics_table(run: Material, metrics: pd.DataFrame, names: list[str], caption: str) -> Table:
     lanes = ordered_lanes(run, metrics["lane"].tolist())
     by_place = {(str(r["lane"]), str(r["metric"])): r for r in records(metrics)}
     headings = [Heading("Metric", is_number=False), *(Heading(run.lane_name(lane)) for lane in lanes)]
-    rows = []
-    for name in dict.fromkeys(map(str, metrics["metric"])):
-        found = [by_place.get((lane, name)) for lane in lanes]
-        convention = next((str(r["convention"]) for r in found if r and r.get("convention")), "")
-        head = Cell(title(name), convention, is_header=True)
-        rows.append((head, *(_metric_cell(row, name) for row in found)))
-    caption = "Metrics of each account; 95 % intervals in brackets, the convention under each name."
+    rows = [
+        (
+            Cell(title(name), is_header=True),
+            *(_metric_cell(by_place.get((lane, name)), name) for lane in lanes),
+        )
+        for name in names
+    ]
     return Table(caption, tuple(headings), tuple(rows), style="metrics")
+
+
+def _conventions_table(run: Material, metrics: pd.DataFrame, names: list[str]) -> Table:
+    own = {str(r["metric"]): r for r in records(metrics[metrics["lane"] == run.primary])}
+    rows = [
+        (Cell(title(name), is_header=True), Cell(text(own.get(name, {}).get("convention")))) for name in names
+    ]
+    headings = (
+        Heading("Metric", is_number=False),
+        Heading(f"Convention, for {run.primary}", is_number=False),
+    )
+    return Table("How each metric is computed", headings, tuple(rows), style="prose", is_folded=True)
 
 
 def _metric_cell(row: dict[str, Any] | None, name: str) -> Cell:
@@ -170,7 +212,9 @@ def _metric_row(metrics: pd.DataFrame, lane: str, name: str) -> dict[str, Any] |
 
 def _interval(row: dict[str, Any], shown: Callable[[Any], str]) -> str:
     low, high = row.get("low", math.nan), row.get("high", math.nan)
-    return "" if pd.isna(low) or pd.isna(high) else f"[{shown(low)}, {shown(high)}]"
+    return (
+        "" if pd.isna(low) or pd.isna(high) else f"[{shown(low).removesuffix(PERCENT_SIGN)}, {shown(high)}]"
+    )
 
 
 def _formatter(name: str) -> Callable[[Any], str]:

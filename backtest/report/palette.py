@@ -20,16 +20,42 @@ PALETTE: Final[dict[str, tuple[str, str]]] = {
 """Role to (light, dark) colour."""
 
 
+GROUNDS: Final[tuple[str, str]] = ("#fbfaf7", "#14171b")
+"""What a report stands on, light and dark."""
+
+STEPS: Final[int] = 20
+
+_STOPS = [
+    *(("benchmark", step) for step in range(STEPS, 0, -1)),
+    *(("net", step) for step in range(STEPS + 1)),
+]
+
+
 def color(role: str) -> str:
     """Return the light colour of a role; the page swaps it for the dark one where needed."""
     return PALETTE[role][0]
 
 
+def diverging() -> tuple[list[str], list[str]]:
+    """Return colours from short through nothing to held, for light and for dark: opaque, so that neighbours may overlap."""
+    light, dark = (
+        [_mixed(ground, PALETTE[role][scheme], share / STEPS) for role, share in _STOPS]
+        for scheme, ground in enumerate(GROUNDS)
+    )
+    return light, dark
+
+
 def swaps() -> dict[str, str]:
     """Return light colour to dark colour."""
-    return dict(PALETTE.values())
+    return {**dict(zip(*diverging(), strict=True)), **dict(PALETTE.values())}
 
 
 def style_variables(*, dark: bool) -> str:
     """Return the palette as CSS custom properties."""
-    return "".join(f"--{role}:{pair[dark]};" for role, pair in PALETTE.items())
+    return f"--paper:{GROUNDS[dark]};" + "".join(f"--{role}:{pair[dark]};" for role, pair in PALETTE.items())
+
+
+def _mixed(ground: str, mark: str, share: float) -> str:
+    """Return the colour that lies ``share`` of the way from one to another, in sRGB."""
+    pairs = [(int(ground[i : i + 2], 16), int(mark[i : i + 2], 16)) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)

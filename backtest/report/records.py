@@ -80,7 +80,7 @@ def reproduction_section(run: Material) -> Section:
     name = str(manifest.get("name") or "run")
     file = "".join(c if c.isalnum() or c in "-_" else "-" for c in name) + ".yaml"
     commands = f"wayfold backtest {file}\nwayfold runs show {short}\nwayfold report {short}"
-    blocks: list[Block] = [facts, Code("Commands", commands)]
+    blocks: list[Block] = [facts, Code(f"Save the settings below as {file}, then:", commands)]
     spec = manifest.get("spec")
     if spec:
         plain = json.loads(json.dumps(spec, default=str))

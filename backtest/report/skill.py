@@ -4,7 +4,7 @@ import pandas as pd
 
 from backtest.report.blocks import Absent, Block, Cell, Column, Prose, Section, Table, table_of
 from backtest.report.charts import fan_chart, pit_chart, reliability_chart
-from backtest.report.formats import count, fine_percent, label, number, percent, significant, text
+from backtest.report.formats import count, fine_percent, label, number, p_value, percent, significant, text
 from backtest.report.material import Material
 
 _VERDICT = Column("verdict", "Verdict", text, "In words: whether the model beat the best naive one.")
@@ -18,8 +18,8 @@ _SCORES = (
         "One minus the loss over that of the best naive model.",
         is_signed=True,
     ),
-    Column("holm_p_value", "Holm p", lambda value: number(value, 3), "Corrected for testing several models."),
-    Column("p_value", "p", lambda value: number(value, 3)),
+    Column("holm_p_value", "Holm p", p_value, "Corrected for testing several models."),
+    Column("p_value", "p", p_value),
     Column("dm_statistic", "DM", number, "Diebold-Mariano statistic with the HLN correction."),
     Column("best_naive", "Best naive", label),
     Column("crps", "CRPS", significant, "Smaller is better."),

@@ -3,7 +3,13 @@
 import pandas as pd
 
 from backtest.report.blocks import Absent, Block, Cell, Column, Heading, Section, Table, table_of
-from backtest.report.charts import exposure_chart, folds_chart, ladder_chart, weights_chart
+from backtest.report.charts import (
+    exposure_chart,
+    fold_costs_chart,
+    fold_turnover_chart,
+    ladder_chart,
+    weights_chart,
+)
 from backtest.report.formats import count, is_missing, moment, money, number, percent, significant, text
 from backtest.report.material import Material
 from backtest.report.overview import ordered_lanes, records
@@ -27,14 +33,14 @@ def costs_section(run: Material) -> Section:
     """Return the cost ladder, break-even costs and what trading cost in each fold."""
     costs, folds = (
         run.table("costs", "lane", "multiplier", "total_return"),
-        run.own("folds", "gross_return", "net_return", "turnover", "fold"),
+        run.own("folds", "gross_return", "net_return", "turnover", "fold", "costs"),
     )
     blocks: list[Block] = [Absent("costs")] if costs is None else [_ladder(run, costs)]
     lanes = {} if costs is None else {r: lane for r, lane in run.lanes.items() if lane in set(costs["lane"])}
     if costs is not None and lanes:
         blocks.append(ladder_chart(costs, lanes, run.labels))
     if folds is not None:
-        blocks.append(folds_chart(folds))
+        blocks += [fold_costs_chart(folds), fold_turnover_chart(folds)]
     return Section(
         "costs", "Costs and turnover", "What trading took, and how much more it could take.", tuple(blocks)
     )

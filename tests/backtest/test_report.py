@@ -19,7 +19,7 @@ from backtest.report.blocks import Absent
 from backtest.report.html import MAX_BYTES, render_report, write_report, write_run_report
 from backtest.report.material import Material
 from backtest.report.overview import MEANINGS, metrics_section, verdict_words
-from backtest.report.palette import PALETTE, swaps
+from backtest.report.palette import GROUNDS, PALETTE, diverging, swaps
 from backtest.report.performance import calendar_section, drawdown_section, equity_section, folds_section
 from backtest.report.records import findings_section, fits_section
 from backtest.report.security import chart_library
@@ -208,7 +208,7 @@ def test_every_chart_has_a_place_and_an_alternative_in_words(page):
     targets = set(charts["items"][0]["roots"].values())
     assert targets <= set(page.ids)
     labelled = {v for t, n, v in page.attributes if n == "aria-label"}
-    assert len(targets) == 11 and len(labelled) >= len(targets)
+    assert len(targets) == 12 and len(labelled) >= len(targets)
 
 
 def test_curves_of_one_time_axis_share_one_thinned_source(page):
@@ -292,6 +292,24 @@ def test_a_ruined_account_has_no_logarithmic_twin(short_run):
     assert equity_section(Material(manifest, {**tables, "equity": ruined})).blocks[0].alternative is None
 
 
+def test_curves_far_apart_begin_on_a_logarithmic_scale(short_run):
+    manifest, tables = short_run
+    apart = tables["equity"].assign(
+        equity=lambda t: t["equity"].where(t["lane"] != "benchmark", t["equity"] * 20)
+    )
+    assert not equity_section(Material(manifest, tables)).blocks[0].begins_alternative
+    assert equity_section(Material(manifest, {**tables, "equity": apart})).blocks[0].begins_alternative
+
+
+def test_rare_metrics_and_conventions_are_folded_away(short_run):
+    manifest, tables = short_run
+    first, rest, conventions = metrics_section(Material(manifest, tables)).blocks[:3]
+    assert [table.is_folded for table in (first, rest, conventions)] == [False, True, True]
+    assert [heading.title for heading in first.headings[:4]] == ["Metric", "ridge", "buy and hold", "naive"]
+    assert "Hit rate" in {row[0].text for row in rest.rows}
+    assert len(conventions.rows) == len(first.rows) + len(rest.rows)
+
+
 def test_unbounded_bands_are_told(short_run):
     manifest, tables = short_run
     forecasts = tables["forecasts"].assign(unbounded=True)
@@ -309,15 +327,25 @@ def test_variance_forecasts_are_drawn_too():
 def test_light_and_dark_colours_pair_up():
     light, dark = zip(*PALETTE.values(), strict=True)
     assert len(set(light)) == len(light)
-    assert not set(light) & set(dark)
-    assert len(swaps()) == len(PALETTE)
+    assert not set(swaps()) & set(swaps().values())
+    assert {**swaps(), **dict(zip(light, dark, strict=True))} == swaps()
 
 
-@pytest.mark.parametrize(("surface", "which"), [("#fbfaf7", 0), ("#14171b", 1)])
-def test_text_and_lines_stand_out_from_their_ground(surface, which):
+def test_weights_fade_from_short_through_nothing_to_held():
+    for scheme, ramp in enumerate(diverging()):
+        assert len(set(ramp)) == len(ramp) == 41
+        assert (ramp[0], ramp[20], ramp[40]) == (
+            PALETTE["benchmark"][scheme],
+            GROUNDS[scheme],
+            PALETTE["net"][scheme],
+        )
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_text_and_lines_stand_out_from_their_ground(which):
     for role in ("ink", "muted", "net", "benchmark", "loss"):
         least = 4.5 if role in ("ink", "muted", "loss") else 3.0
-        assert contrast(PALETTE[role][which], surface) >= least, role
+        assert contrast(PALETTE[role][which], GROUNDS[which]) >= least, role
 
 
 def contrast(one, other):

@@ -31,6 +31,10 @@ def test_significant_keeps_four_digits(value, expected):
     assert formats.significant(value) == expected
 
 
+def test_small_p_values_are_bounds():
+    assert [formats.p_value(p) for p in (0.04, 1e-9, float("nan"))] == ["0.040", "< 0.001", "n/a"]
+
+
 def test_a_time_at_midnight_is_a_date():
     assert formats.moment(np.datetime64("2020-01-02")) == "2020-01-02"
     assert formats.moment(pd.Timestamp("2020-01-02 21:00", tz="UTC")) == "2020-01-02 21:00"
