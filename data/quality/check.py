@@ -9,8 +9,8 @@ from data.events import CorporateActions
 from data.findings import Finding
 from data.frames import to_long
 from data.history import History
-from data.panel import Times
-from data.quality.bars import Check, SeriesBars, action_times, split_series, stamps_of
+from data.panel import Panel, Times
+from data.quality.bars import Check, SeriesBars, action_times, shown, split_series, stamps_of
 from data.quality.gaps import gaps, short_sessions
 from data.quality.grid import Grid, grid_of
 from data.quality.identity import price_spikes, reused_ticker, ticker_reuses
@@ -30,6 +30,9 @@ from data.quality.values import (
 )
 from data.quality.volume import volume_units, zero_volume
 from data.sessions import BarClock
+
+INSIDE = 20
+"""Rows that a series may lack at either end of a panel without being told as partial."""
 
 _OF_ROWS: tuple[Check, ...] = (
     missing_stamps,
@@ -82,8 +85,29 @@ def check_bars(
 
 
 def check_panel(history: History) -> list[Finding]:
-    """Return the defects of a loaded history: those of its bars, with its own actions taken as known."""
-    return check_bars(to_long(history.panel), history.clock, actions=history.actions)
+    """Return the defects of a loaded history: those of its bars, with its own actions taken as known.
+
+    Bars at which nothing was observed are no rows here; they show as gaps against the clock.
+    """
+    bars = check_bars(to_long(history.panel), history.clock, actions=history.actions)
+    return [*bars, *_partial_histories(history.panel)]
+
+
+def _partial_histories(panel: Panel) -> Iterator[Finding]:
+    """Yield ``partial_history`` (info) for each series that starts or ends well inside the panel; value: its share."""
+    seen = np.asarray(~np.isnan(panel.values).all(axis=2))
+    for s, name in enumerate(panel.series):
+        rows = np.flatnonzero(seen[:, s])
+        if not len(rows) or (rows[0] <= INSIDE and rows[-1] >= len(panel) - 1 - INSIDE):
+            continue
+        first, last = panel.times[rows[0]], panel.times[rows[-1]]
+        message = (
+            f"{name} has bars from {shown(first)} to {shown(last)} only ({len(rows):,} of {len(panel):,} rows): folds outside "
+            "that span neither learn from it nor trade it."
+        )
+        yield Finding(
+            name, "time", "partial_history", "info", first, last, len(rows), len(rows) / len(panel), message
+        )
 
 
 def _check_series(bars: SeriesBars, grid: Grid, actions: CorporateActions | None) -> Iterator[Finding]:

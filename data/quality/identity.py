@@ -27,11 +27,14 @@ LEVEL_FACTOR = 4.0
 VOLUME_FACTOR = 30.0
 """A change of the usual volume over a pause by this factor speaks of another instrument."""
 
-ALTERNATION = float(np.log(1.4))
+ALTERNATION = float(np.log(1.3))
 """Smallest log jump that counts as one between two instruments' prices."""
 
 _FEWEST_TICKS = 10
-_SPIKE, _SPIKE_NOISE, _WICK_NOISE = 0.2, 10.0, 30.0
+_SPIKE = 0.2
+_JUMP_NOISE, _WICK_NOISE = 10.0, 30.0
+_BUSY = 4.0
+_AROUND = 60
 
 
 @dataclass(frozen=True)
@@ -129,13 +132,13 @@ def _alternating(sessions: SessionBars, jumps: Sequence[Jump]) -> list[Jump]:
     large = [
         jump
         for jump in jumps
-        if abs(jump.move) >= ALTERNATION
+        if abs(jump.move) >= max(ALTERNATION, _JUMP_NOISE * jump.noise)
         and abs(sessions.close[jump.session] - sessions.close[jump.session - 1]) >= _FEWEST_TICKS * tick
     ]
     chains: list[list[Jump]] = [[]]
     for jump in large:
         last = chains[-1][-1] if chains[-1] else None
-        if last is not None and abs(last.move + jump.move) > 0.4 * max(abs(last.move), abs(jump.move)):
+        if last is not None and abs(last.move + jump.move) > 0.35 * max(abs(last.move), abs(jump.move)):
             chains.append([])
         chains[-1].append(jump)
     return [jump for chain in chains if len(chain) >= 3 for jump in chain]
@@ -173,10 +176,11 @@ def price_spikes(bars: SeriesBars, grid: Grid) -> Iterator[Finding]:
     moves = np.diff(np.log(close))
     usual = 1.4826 * median(np.abs(moves[moves != 0]))
     there, back = moves[:-1], moves[1:]
-    least = max(_SPIKE, _SPIKE_NOISE * usual) if np.isfinite(usual) else _SPIKE
-    is_spike = (there * back < 0) & (np.minimum(np.abs(there), np.abs(back)) > least)
+    is_spike = (there * back < 0) & (np.minimum(np.abs(there), np.abs(back)) > _SPIKE)
     is_spike &= np.abs(there + back) < 0.25 * np.abs(there)
     is_spike &= np.abs(np.diff(close))[:-1] >= _FEWEST_TICKS * _tick(close)
+    for i in np.flatnonzero(is_spike):
+        is_spike[i] = abs(there[i]) > _JUMP_NOISE * _noise(moves, int(i)) and not _is_busy(known, int(i) + 1)
     if is_spike.any():
         yield _spike(known, bars.price, np.flatnonzero(is_spike) + 1, np.abs(there[is_spike]))
     for name in ("high", "low"):
@@ -185,6 +189,22 @@ def price_spikes(bars: SeriesBars, grid: Grid) -> Iterator[Finding]:
             far = np.flatnonzero(wick > max(np.log(2), _WICK_NOISE * (usual if np.isfinite(usual) else 0)))
             if len(far):
                 yield _spike(known, name, far, wick[far])
+
+
+def _noise(moves: Floats, place: int) -> float:
+    """Return the standard deviation of the moves around a spike, from their median and without the spike's own two."""
+    past, coming = moves[max(0, place - _AROUND) : place], moves[place + 2 : place + 2 + _AROUND]
+    around = np.abs(np.concatenate([past, coming]))
+    return 1.4826 * float(np.median(around)) if len(around) else 0.0
+
+
+def _is_busy(bars: SeriesBars, row: int) -> bool:
+    """Return whether a bar's volume is far above those around it, as in a real crash and rebound."""
+    volume = bars.columns.get("volume")
+    if volume is None:
+        return False
+    around = volume[max(0, row - _AROUND) : row + _AROUND + 1]
+    return bool(volume[row] > _BUSY * median(around[around > 0]))
 
 
 def _wicks(bars: SeriesBars, name: str) -> Floats:

@@ -17,28 +17,37 @@ from data.quality.bars import SeriesBars, median, plural, shown
 from data.quality.grid import Ints
 from data.quality.session_bars import SessionBars
 
-SMALLEST_SPLIT = float(np.log(1.18))
-"""Below this size (a 6:5 split) a jump is no candidate."""
+SMALLEST_JUMP = float(np.log(1.18))
+"""Smaller log moves of a session are no candidates; a 5:4 split may come with a rise."""
 
 LARGE_MOVE = 0.25
 """Log returns of a session beyond this are told as large moves."""
 
-UNREST_LIMIT = 2.5
-"""Most doublings of range and turnover, together, in the session of a split."""
+UNREST_LIMIT = 3.0
+"""Most doublings of range and turnover, together, in the session of a split by a whole number, plus half a doubling for
+each doubling of the units: nothing real multiplies a price without multiplying its turnover far more."""
 
-UNREST_LIMIT_WITHOUT_VOLUME = 1.25
+UNREST_LIMIT_WITHOUT_VOLUME = 1.5
 """Most doublings of the range alone, where no volume is known."""
+
+FRACTION_UNREST = 1.75
+"""Most doublings in the session of a split by a fraction, as ratios such as 5:4 are near many earnings jumps."""
+
+FRACTION_TURNOVER = 2.0
+"""Largest turnover over its usual level in the session of a split by a fraction."""
+
+LEAST_NOISE = 0.002
+"""Series that barely move are taken to move by this much, so that a rounded price is no jump."""
 
 TURNOVER_COLLAPSE = 20.0
 """A turnover below its usual level by this factor belongs to another market, not to a split."""
 
 _NEAR, _FAR = 20, 60
-_RATIOS: tuple[Fraction, ...] = (
-    *(Fraction(n) for n in (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 25, 30, 40, 50, 60, 100)),
-    *(
-        Fraction(p, q)
-        for p, q in ((6, 5), (5, 4), (4, 3), (7, 5), (3, 2), (8, 5), (5, 3), (7, 4), (5, 2), (7, 2))
-    ),
+_WHOLE: tuple[Fraction, ...] = tuple(
+    Fraction(n) for n in (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 25, 30, 40, 50, 60, 100)
+)
+_PARTIAL: tuple[Fraction, ...] = tuple(
+    Fraction(p, q) for p, q in ((5, 4), (4, 3), (3, 2), (5, 3), (5, 2), (7, 2))
 )
 
 
@@ -55,6 +64,7 @@ class Jump:
         unrest: doublings of range and turnover over their usual level, each at least 0.
         turnover: turnover over its usual level, NaN where unknown.
         level: log change of the median close of the ten sessions before and from the jump on.
+        is_adjacent: whether no session of the clock is missing before the jump.
     """
 
     session: int
@@ -65,10 +75,11 @@ class Jump:
     unrest: float
     turnover: float
     level: float
+    is_adjacent: bool
 
 
 def large_jumps(sessions: SessionBars, explained: Times) -> list[Jump]:
-    """Return the jumps beyond the smallest split, in order, without those that known actions explain.
+    """Return the jumps of 18 % and more, in order, without those that known actions explain.
 
     Args:
         sessions: one bar a session.
@@ -80,25 +91,19 @@ def large_jumps(sessions: SessionBars, explained: Times) -> list[Jump]:
     is_explained = np.nan_to_num(adjusted) > np.abs(moves) / 2
     known = np.searchsorted(sessions.times, explained)
     is_explained[known[(known > 0) & (known < len(sessions))] - 1] = True
-    candidates = np.flatnonzero((np.abs(moves) >= SMALLEST_SPLIT) & ~is_explained)
+    candidates = np.flatnonzero((np.abs(moves) >= SMALLEST_JUMP) & ~is_explained)
     return [_jump(sessions, moves, int(i) + 1) for i in candidates]
 
 
 def _jump(sessions: SessionBars, moves: Floats, session: int) -> Jump:
     """Return what happened at a session, against the sessions around it (never the jump's own)."""
-    near = _around(len(sessions), session, _NEAR)
-    opened = float(sessions.open[session])
-    base = float(sessions.close[session - 1])
-    others = (
-        np.abs(moves[_around(len(sessions), session, _FAR)[1:] - 1]) if len(sessions) > 2 else np.zeros(1)
-    )
-    closest = np.abs(moves[near[near > 0] - 1])
-    noise = max(1.4826 * median(others) if len(others) else 0.0, 0.002)
-    ranges = np.log(sessions.high / sessions.low)
-    turnovers = sessions.close * sessions.volume
-    turnover = float(turnovers[session]) / _usual(turnovers[near])
-    spread = float(ranges[session]) / _usual(ranges[near])
+    near, far = _around(len(sessions), session, _NEAR), _around(len(sessions), session, _FAR)
+    opened, base = float(sessions.open[session]), float(sessions.close[session - 1])
     move = float(moves[session - 1])
+    others, closest = np.abs(moves[far[far > 0] - 1]), np.abs(moves[near[near > 0] - 1])
+    noise = max(1.4826 * median(others) if len(others) else 0.0, LEAST_NOISE)
+    turnover = _over_usual(sessions.close * sessions.volume, session, near)
+    spread = _over_usual(np.log(sessions.high / sessions.low), session, near)
     before, after = sessions.close[max(0, session - 10) : session], sessions.close[session : session + 10]
     return Jump(
         session=session,
@@ -109,6 +114,7 @@ def _jump(sessions: SessionBars, moves: Floats, session: int) -> Jump:
         unrest=_doublings(spread) + _doublings(turnover),
         turnover=turnover,
         level=float(np.log(np.median(after) / np.median(before))),
+        is_adjacent=bool(sessions.numbers[session] - sessions.numbers[session - 1] == 1),
     )
 
 
@@ -118,9 +124,10 @@ def _around(length: int, session: int, reach: int) -> Ints:
     return np.asarray(near[near != session])
 
 
-def _usual(values: Floats) -> float:
-    """Return the median of the positive values, NaN when there is none."""
-    return median(values[values > 0]) if len(values) else float("nan")
+def _over_usual(values: Floats, session: int, near: Ints) -> float:
+    """Return a session's value over the median of the positive values near it, NaN where either is unknown."""
+    usual = values[near]
+    return float(values[session]) / median(usual[usual > 0])
 
 
 def _doublings(ratio: float) -> float:
@@ -128,21 +135,41 @@ def _doublings(ratio: float) -> float:
 
 
 def split_ratio(jump: Jump) -> Fraction | None:
-    """Return new units per old unit when a jump looks like an unadjusted split or bonus, else None."""
+    """Return new units per old unit when a jump looks like an unadjusted split or bonus, else None.
+
+    Whole ratios are tried both ways; ratios such as 3:2 only downward, without a missing session, and under stricter
+    limits, since earnings move prices by as much.
+    """
+    if not jump.is_lone or jump.turnover < 1 / TURNOVER_COLLAPSE:
+        return None
+    for ratios, fits in ((_WHOLE, _fits_whole), (_PARTIAL, _fits_fraction)):
+        best = min(ratios, key=lambda ratio: abs(abs(jump.gap) - _size(ratio)))
+        if fits(jump, _size(best)) and _has_stayed(jump, _size(best)):
+            return best if jump.gap < 0 else 1 / best
+    return None
+
+
+def _size(ratio: Fraction) -> float:
+    return float(np.log(float(ratio)))
+
+
+def _fits_whole(jump: Jump, size: float) -> bool:
     has_volume = np.isfinite(jump.turnover)
-    limit = UNREST_LIMIT if has_volume else UNREST_LIMIT_WITHOUT_VOLUME
-    if not jump.is_lone or jump.unrest > limit or jump.turnover < 1 / TURNOVER_COLLAPSE:
-        return None
-    best = min(_RATIOS, key=lambda ratio: abs(abs(jump.gap) - np.log(float(ratio))))
-    size = float(np.log(float(best)))
-    tolerance = min(max(2.5 * jump.noise, 0.01), 0.15, size / 4)
-    # A ratio such as 7:5 is near every jump of its size, so it must fit better than 2:1.
-    if best.denominator > 1 or not has_volume:
-        tolerance /= 2
-    has_stayed = abs(abs(jump.level) - size) <= 0.35 * size + 2 * jump.noise and jump.level * jump.gap > 0
-    if abs(abs(jump.gap) - size) > tolerance or not has_stayed:
-        return None
-    return best if jump.gap < 0 else 1 / best
+    limit = UNREST_LIMIT + size / np.log(4) if has_volume else UNREST_LIMIT_WITHOUT_VOLUME
+    tolerance = min(max(2.5 * jump.noise, 0.01), 0.15) / (1 if has_volume else 2)
+    return bool(jump.unrest <= limit and abs(abs(jump.gap) - size) <= tolerance)
+
+
+def _fits_fraction(jump: Jump, size: float) -> bool:
+    if jump.gap > 0 or not jump.is_adjacent or jump.turnover > FRACTION_TURNOVER:
+        return False
+    limit = FRACTION_UNREST if np.isfinite(jump.turnover) else FRACTION_UNREST / 3
+    tolerance = min(max(1.5 * jump.noise, 0.01), size / 8)
+    return bool(jump.unrest <= limit and abs(abs(jump.gap) - size) <= tolerance)
+
+
+def _has_stayed(jump: Jump, size: float) -> bool:
+    return abs(abs(jump.level) - size) <= 0.35 * size + 2 * jump.noise and jump.level * jump.gap > 0
 
 
 def splits(bars: SeriesBars, sessions: SessionBars, jumps: list[Jump]) -> Iterator[Finding]:

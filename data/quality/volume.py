@@ -72,7 +72,7 @@ def _unit_change(bars: SeriesBars, sessions: SessionBars, session: int, step: fl
     first = sessions.first_times[session]
     message = (
         f"The level of volume {'rises' if step > 0 else 'falls'} about {factor:,.0f}-fold at {shown(first)} and stays (nearest "
-        f"power of ten: {power:,}): the unit or the source changed, so features of volume and limits on traded volume do not "
+        f"power of ten: {power:,}): the unit, the source or the instrument changed, so features of volume and limits on traded volume do not "
         "compare across it."
     )
     after = np.flatnonzero(bars.times >= first)
