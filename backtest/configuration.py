@@ -39,19 +39,22 @@ def _set(node: Any, keys: list[str], value: Any, path: str) -> None:
         node = _child(node, key, path)
     if isinstance(node, dict):
         node[keys[-1]] = value
-    elif isinstance(node, list) and keys[-1].isdigit() and int(keys[-1]) < len(node):
+    elif isinstance(node, list) and keys[-1].isdecimal() and int(keys[-1]) < len(node):
         node[int(keys[-1])] = value
     else:
         raise SpecError(f"override '{path}' names nothing that can be set")
 
 
 def _child(node: Any, key: str, path: str) -> Any:
-    if isinstance(node, list):
-        if not key.isdigit() or int(key) >= len(node):
-            raise SpecError(f"override '{path}': '{key}' is no position in a list of {len(node)}")
-        return node[int(key)]
     if isinstance(node, dict):
-        if isinstance(node.get(key), str):
-            node[key] = {"kind": node[key]}
-        return node.setdefault(key, {})
-    raise SpecError(f"override '{path}': '{key}' is inside a plain value")
+        node.setdefault(key, {})
+        place: Any = key
+    elif isinstance(node, list):
+        if not key.isdecimal() or int(key) >= len(node):
+            raise SpecError(f"override '{path}': '{key}' is no position in a list of {len(node)}")
+        place = int(key)
+    else:
+        raise SpecError(f"override '{path}': '{key}' is inside a plain value")
+    if isinstance(node[place], str):
+        node[place] = {"kind": node[place]}
+    return node[place]

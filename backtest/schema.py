@@ -32,8 +32,10 @@ def json_schema() -> dict[str, Any]:
 
 
 def _section(registry: Registry[Any]) -> dict[str, Any]:
+    """Return the schema of a section: the bare name of a kind that needs no settings, or one kind's mapping."""
     kinds = [_kind(name, registry.load(name)) for name in registry.names()]
-    return {"oneOf": [{"enum": list(registry.names())}, *kinds]}
+    bare = [kind["properties"]["kind"]["const"] for kind in kinds if kind["required"] == ["kind"]]
+    return {"oneOf": [{"enum": bare}, *kinds]}
 
 
 def _kind(name: str, cls: type) -> dict[str, Any]:

@@ -126,9 +126,7 @@ def build_spec(config: Mapping[str, Any]) -> RunSpec:
 
 def _part(key: str, value: Any) -> Any:
     if key == "forecaster":
-        many = value if isinstance(value, list) else [value]
-        where = [f"forecaster[{i}]" if len(many) > 1 else "forecaster" for i in range(len(many))]
-        return tuple(FORECASTERS.build(each, at) for each, at in zip(many, where, strict=True))
+        return _forecasters(value)
     if key in SECTIONS:
         return SECTIONS[key].build(value, key)
     if key == "limits":
@@ -139,6 +137,20 @@ def _part(key: str, value: Any) -> Any:
     if not isinstance(value, wanted) or isinstance(value, bool):
         raise SpecError(f"{key} was {value!r}; {'text' if key == 'name' else 'a whole number'} is needed")
     return value
+
+
+def _forecasters(value: Any) -> tuple[AbstractForecaster, ...]:
+    many = value if isinstance(value, list) else [value]
+    built, faults = [], []
+    for i, each in enumerate(many):
+        try:
+            built.append(FORECASTERS.build(each, f"forecaster[{i}]" if len(many) > 1 else "forecaster"))
+        except SpecError as error:
+            faults.append(str(error))
+    if faults:
+        raise SpecError("; ".join(faults))
+    _check_forecasters(tuple(built))
+    return tuple(built)
 
 
 def _check_forecasters(forecasters: tuple[AbstractForecaster, ...]) -> None:
@@ -156,12 +168,11 @@ def _check_forecasters(forecasters: tuple[AbstractForecaster, ...]) -> None:
 
 def model_labels(forecasters: Sequence[AbstractForecaster]) -> tuple[str, ...]:
     """Return a distinct label for each model: its kind, numbered from the second of a kind on."""
-    labels: list[str] = []
-    for forecaster in forecasters:
-        kind = FORECASTERS.kind_of(forecaster)
-        count = sum(label.split("-")[0] == kind for label in labels)
-        labels.append(kind if not count else f"{kind}-{count + 1}")
-    return tuple(labels)
+    kinds = [FORECASTERS.kind_of(forecaster) for forecaster in forecasters]
+    seen = [kinds[:i].count(kind) for i, kind in enumerate(kinds)]
+    return tuple(
+        kind if not before else f"{kind}-{before + 1}" for kind, before in zip(kinds, seen, strict=True)
+    )
 
 
 def with_references(forecasters: Sequence[AbstractForecaster]) -> tuple[AbstractForecaster, ...]:

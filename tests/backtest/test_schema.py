@@ -1,0 +1,86 @@
+"""The JSON Schema accepts what the code accepts and refuses unknown keys, so an editor's hints can be believed."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backtest.configuration import apply_overrides, read_config
+from backtest.schema import json_schema
+from backtest.spec import SECTIONS, build_spec, load_spec
+from data.errors import SpecError
+
+CONFIGS = sorted((Path(__file__).resolve().parents[2] / "configs").glob("*.yaml"))
+TYPES = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "boolean": bool,
+         "null": type(None)}  # fmt: skip
+KNOWN = {
+    "$schema", "title", "description", "default", "type", "properties", "required", "additionalProperties", "items",
+    "enum", "const", "oneOf", "anyOf", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minItems",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
+    return json_schema()
+
+
+def fits(schema: dict[str, Any], value: Any) -> bool:
+    """Whether a value satisfies a schema that uses only the words in KNOWN; anything else is an error of this test."""
+    assert set(schema) <= KNOWN, set(schema) - KNOWN
+    kind = TYPES[schema["type"]] if "type" in schema else object
+    plain_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    checks = [
+        isinstance(value, kind) and (kind in (bool, object) or not isinstance(value, bool)),
+        "enum" not in schema or value in schema["enum"],
+        "const" not in schema or value == schema["const"],
+        "oneOf" not in schema or sum(fits(each, value) for each in schema["oneOf"]) == 1,
+        "anyOf" not in schema or any(fits(each, value) for each in schema["anyOf"]),
+    ]
+    if isinstance(value, dict):
+        known = schema.get("properties", {})
+        checks += [set(schema.get("required", [])) <= set(value)]
+        checks += [schema.get("additionalProperties", True) is not False or set(value) <= set(known)]
+        checks += [fits(known[key], item) for key, item in value.items() if key in known]
+    if isinstance(value, list):
+        checks += [
+            len(value) >= schema.get("minItems", 0),
+            *(fits(schema.get("items", {}), v) for v in value),
+        ]
+    if plain_number:
+        checks += [value >= schema.get("minimum", value), value <= schema.get("maximum", value)]
+        checks += ["exclusiveMinimum" not in schema or value > schema["exclusiveMinimum"]]
+        checks += ["exclusiveMaximum" not in schema or value < schema["exclusiveMaximum"]]
+    return all(checks)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_shipped_config_fits_as_written_and_as_resolved(path: Path, schema: dict[str, Any]) -> None:
+    assert fits(schema, read_config(path))
+    assert fits(schema, load_spec(path).resolved())
+
+
+def test_the_schema_is_strict_json_and_names_every_kind(schema: dict[str, Any]) -> None:
+    text = json.dumps(schema, allow_nan=False)
+    for registry in SECTIONS.values():
+        for kind in registry.names():
+            assert f'"const": "{kind}"' in text
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["foldss.train=1", "folds.trian=100", "forecaster.0.horizons=1", "limits.gross=1", "costs.fee=1", "folds.kind=roll",
+     "folds.train=1", "forecaster.0.horizon=0", "forecaster.0.horizon=five", "seed=one", "limits.long_only=1",
+     "policy=martingale", "retraining=every", "forecaster.0.levels=0.5", "data={series: [A]}"],
+)  # fmt: skip
+def test_what_the_code_refuses_does_not_fit(override: str, schema: dict[str, Any]) -> None:
+    config = apply_overrides(read_config(CONFIGS[[p.stem for p in CONFIGS].index("quickstart")]), [override])
+    assert not fits(schema, config)
+    with pytest.raises(SpecError):
+        build_spec(config)
+
+
+def test_a_missing_section_does_not_fit(schema: dict[str, Any]) -> None:
+    config = read_config(CONFIGS[0])
+    for key in ("data", "forecaster", "folds", "policy", "costs"):
+        assert not fits(schema, {name: value for name, value in config.items() if name != key})
