@@ -61,7 +61,9 @@ def evaluation(walked: Walked) -> Evaluation:
         if lane.role != "benchmark"
     }
     folds = {record.cutoff: record.fold for record in walked.records}
-    return evaluate(issued, walked.history, field=walked.plan.spec.forecaster[0].field, folds=folds)
+    spec = walked.plan.spec
+    field, rows = spec.forecaster[0].field, spec.folds.train_rows
+    return evaluate(issued, walked.history, field=field, folds=folds, train_rows=rows)
 
 
 def trades_table(paths: Sequence[LanePath], bars: Bars) -> pd.DataFrame:

@@ -25,7 +25,7 @@ from data.history import History
 from data.panel import Floats, as_time
 from forecast.distribution import QuantileForecast
 from forecast.errors import ForecastError
-from forecast.scored import Frame, ScoredRows, frame_of, in_sample, scored_rows
+from forecast.scored import Frame, ScoredRows, frame_of, in_samples, scored_rows
 from forecast.scores import (
     absolute_scaled_error,
     coverage_score,
@@ -108,19 +108,21 @@ def evaluate(
     field: str,
     folds: Mapping[np.datetime64, int] | None = None,
     scales: Mapping[str, float] | None = None,
+    train_rows: int | None = None,
     test: SkillTest = "diebold_mariano",
 ) -> Evaluation:
     """Return the tables of forecasts whose truth lies in a history.
 
-    Nothing in a forecast is recomputed: the history is only looked up at the times that were forecast, and before the
-    first cutoff for the scale of MASE.
+    Nothing in a forecast is recomputed: the history is only looked up at the times that were forecast, and before each
+    fold's first cutoff for the scale of MASE.
 
     Args:
         forecasts: model label -> its forecasts, at most one a cutoff; naive kinds must be among them.
         history: bars known by now.
         field: the panel field that was forecast.
         folds: cutoff -> number of its fold; by default all are in fold 0.
-        scales: series -> in-sample naive error for MASE; by default that of the bars up to the first cutoff.
+        scales: series -> in-sample naive error for MASE; by default that of the bars up to each fold's first cutoff.
+        train_rows: how many of those bars count as in-sample; None for all.
         test: the test behind the verdict; see ``forecast.skill``.
 
     Raises:
@@ -130,10 +132,11 @@ def evaluate(
     frame = frame_of(forecasts, history)
     truths = truth_panel(history, field, frame.quantity)
     rows = {label: scored_rows(many, frame, history, truths) for label, many in forecasts.items()}
-    scale = _scales(scales, frame, in_sample(truths, history, frame))
+    numbers = _fold_numbers(frame, folds)
+    samples = in_samples(truths, history, frame, numbers, train_rows)
+    scale = _scales(scales, frame, samples)[np.unique(numbers, return_inverse=True)[1]]
     unit, divisors = _units(rows, frame, scale)
     marks = {label: _marks(rows[label], frame, scale, divisors[label]) for label in rows}
-    numbers = _fold_numbers(frame, folds)
     cube = _cube(rows, marks, frame)
     best = best_naive(cube)
     return Evaluation(
@@ -149,13 +152,16 @@ def evaluate(
     )
 
 
-def _scales(scales: Mapping[str, float] | None, frame: Frame, known: Floats) -> Floats:
+def _scales(scales: Mapping[str, float] | None, frame: Frame, samples: Sequence[Floats]) -> Floats:
+    """Return the scale of MASE, (folds, S)."""
     if scales is None:
-        return naive_scale(np.log(known) if frame.quantity == "log_return" else known)
+        return np.array(
+            [naive_scale(np.log(known) if frame.quantity == "log_return" else known) for known in samples]
+        )
     missing = [name for name in frame.series if name not in scales]
     if missing:
         raise ForecastError(f"series '{missing[0]}' has no scale; scales are for {', '.join(sorted(scales))}")
-    return np.array([scales[name] for name in frame.series], np.float64)
+    return np.tile([scales[name] for name in frame.series], (len(samples), 1))
 
 
 def _units(rows: Mapping[str, ScoredRows], frame: Frame, scale: Floats) -> tuple[str, dict[str, Floats]]:
@@ -165,11 +171,11 @@ def _units(rows: Mapping[str, ScoredRows], frame: Frame, scale: Floats) -> tuple
     if all((row.last > 0).all() for row in rows.values()):
         return "share of the last value", {label: row.last for label, row in rows.items()}
     usable = np.where(scale > 0, scale, np.nan)
-    return "in-sample naive error", {label: usable[row.series] for label, row in rows.items()}
+    return "in-sample naive error", {label: usable[row.cutoff, row.series] for label, row in rows.items()}
 
 
 def _marks(row: ScoredRows, frame: Frame, scale: Floats, divisor: Floats) -> _Marks:
-    scaled = absolute_scaled_error(row.truth, row.point, scale[row.series])
+    scaled = absolute_scaled_error(row.truth, row.point, scale[row.cutoff, row.series])
     error = (row.truth - row.point) / divisor
     if frame.quantity == "variance":
         none = np.full(len(row.truth), np.nan)

@@ -121,9 +121,21 @@ def scored_rows(
     )
 
 
-def in_sample(truths: Floats, history: History, frame: Frame) -> Floats:
-    """Return the rows of a truth panel that were known at the first cutoff, (T', S)."""
-    return truths[: int(np.searchsorted(history.times, frame.cutoffs[0], side="right"))]
+def in_samples(
+    truths: Floats, history: History, frame: Frame, folds: Indices, train_rows: int | None
+) -> list[Floats]:
+    """Return for each fold the rows of a truth panel known at its first cutoff, (T', S), the last ``train_rows`` of them.
+
+    Args:
+        truths: (T, S) of the whole history.
+        history: where the times stand.
+        frame: whose cutoffs are numbered.
+        folds: (N,) fold of each cutoff, not decreasing.
+        train_rows: rows that count as in-sample; None for all.
+    """
+    firsts = frame.cutoffs[np.unique(folds, return_index=True)[1]]
+    stops = np.searchsorted(history.times, firsts, side="right")
+    return [truths[0 if train_rows is None else max(0, stop - train_rows) : stop] for stop in stops]
 
 
 def _truth(

@@ -296,3 +296,14 @@ def test_a_run_of_six_hundred_decisions_is_evaluated_in_three_seconds() -> None:
     begun = time.process_time()
     evaluate(dict.fromkeys(labels, many), history, field="close")
     assert time.process_time() - begun < 3
+
+
+def test_each_fold_is_scaled_by_its_own_training_data() -> None:
+    still = market()
+    growth = np.stack([np.exp(np.linspace(0.0, 6.0, 400)), np.ones(400)], axis=1)[:, None, :]
+    history = replace(still, panel=replace(still.panel, values=still.panel.values * growth))
+    cutoffs = range(100, 380, 20)
+    folds = {history.times[at]: (at - 100) // 100 for at in cutoffs}
+    whole = evaluate(run(history, cutoffs), history, field="close")
+    local = evaluate(run(history, cutoffs), history, field="close", folds=folds, train_rows=50)
+    assert row(local, "naive")["mase"] < row(whole, "naive")["mase"] / 5
