@@ -157,6 +157,10 @@ def _check_forecasters(forecasters: tuple[AbstractForecaster, ...]) -> None:
     if not forecasters:
         raise SpecError("forecaster is empty; at least one model is needed")
     first = forecasters[0]
+    if 0.5 not in first.levels:
+        raise SpecError(
+            f"forecaster.levels was {list(first.levels)}; 0.5, the point forecast, must be among them"
+        )
     for other in forecasters[1:]:
         for name in ("horizon", "field", "levels", "quantity"):
             if getattr(other, name) != getattr(first, name):

@@ -2,11 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
 import annotated_types as at
 import numpy as np
+from pydantic import AfterValidator
 
 from data.history import History
 from data.registry import spec
@@ -14,6 +16,17 @@ from forecast.distribution import DEFAULT_LEVELS, QuantileForecast
 from forecast.randomness import RandomStreams
 
 Count = Annotated[int, at.Ge(1)]
+
+
+def _increasing(levels: tuple[float, ...]) -> tuple[float, ...]:
+    inside = all(0 < level < 1 for level in levels)
+    if not levels or not inside or any(a >= b for a, b in pairwise(levels)):
+        raise ValueError("levels must be increasing numbers between 0 and 1, both ends left out")
+    return levels
+
+
+Levels = Annotated[tuple[float, ...], AfterValidator(_increasing)]
+"""Quantile levels, strictly increasing, inside (0, 1), at least one."""
 
 
 @spec
@@ -31,7 +44,7 @@ class AbstractForecaster(ABC):
     context: Count = 64
     horizon: Count = 5
     field: str = "close"
-    levels: tuple[float, ...] = DEFAULT_LEVELS
+    levels: Levels = DEFAULT_LEVELS
     quantity: Literal["level", "variance"] = "level"
 
     @abstractmethod
