@@ -127,7 +127,8 @@ def find_run(runs: Path, name: str) -> Path:
         raise RunError(
             f"run '{name}' matches {len(found)} runs ({', '.join(f[:12] for f in found)}); write more of the id"
         )
-    raise RunError(f"run '{name}' was not found in {runs}{nearest(name, known)}")
+    hint = nearest(name, ["latest", *known]) if known else "; no run is stored there yet"
+    raise RunError(f"run '{name}' was not found in {runs}{hint}")
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:

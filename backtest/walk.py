@@ -12,6 +12,7 @@ from backtest.engine.state import EngineState, book, start_state
 from backtest.folds import Fold, walk_forward
 from backtest.policies.base import POLICIES, AbstractPolicy, Decision, Market
 from backtest.spec import RunSpec, model_labels, with_references
+from data.errors import SpecError
 from data.history import History
 from forecast.base import AbstractFitted, AbstractForecaster
 from forecast.distribution import QuantileForecast
@@ -168,7 +169,16 @@ def finish(plan: Plan, state: WalkState, history: History) -> WalkState:
 
 
 def make_folds(plan: Plan, history: History) -> tuple[Fold, ...]:
-    """Return the folds of a plan, oldest first."""
+    """Return the folds of a plan, oldest first.
+
+    Raises:
+        SpecError: when the folds do not fit the history, or the horizon reaches beyond what the first fit may read.
+    """
+    horizon, rows = plan.spec.horizon, plan.spec.folds.least_rows - plan.spec.folds.gap
+    if horizon >= rows:
+        raise SpecError(
+            f"forecaster.horizon was {horizon}, but the first fit reads {rows} bars; allowed: 1 to {rows - 1}"
+        )
     return tuple(walk_forward(history.times, plan.spec.folds, plan.spec.horizon))
 
 
