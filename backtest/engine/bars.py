@@ -94,10 +94,8 @@ def bars_from(history: History, fill: Fill = "open", after: np.datetime64 | None
     panel = history.panel
     for name in ("close", "open") if fill == "open" else ("close",):
         if name not in panel.fields:
-            has = ", ".join(panel.fields)
-            raise EngineError(
-                f"the panel has no field '{name}' (it has {has}); without opens use 'fill: close'"
-            )
+            hint = "; without opens use 'fill: close'" if name == "open" else ""
+            raise EngineError(f"the panel has no field '{name}' (it has {', '.join(panel.fields)}){hint}")
     start = 0 if after is None else int(np.searchsorted(panel.times, as_time(after), side="right"))
     splits, dividends = _actions(history.actions, panel, start)
     kept = panel.rows(start, len(panel))

@@ -4,6 +4,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -38,6 +39,14 @@ def _as_pairs(value: Any) -> Any:
     if isinstance(value, Mapping):
         return tuple(value.items())
     return tuple(tuple(pair) for pair in value) if isinstance(value, list) else value
+
+
+def _check_zone(zone: str | None) -> None:
+    """Raise for a zone that does not exist, also where dates alone would never ask for it."""
+    try:
+        ZoneInfo(zone or "UTC")
+    except (KeyError, ValueError, OSError) as error:
+        raise SourceError(f"zone '{zone}' is unknown; allowed: names such as America/New_York") from error
 
 
 @spec
@@ -79,6 +88,7 @@ class AbstractFileSource(AbstractSource):
     def _check(self) -> Self:
         self.clock()
         check_period(self)
+        _check_zone(self.zone)
         if not self.files:
             raise ValueError("files is empty; at least one path or pattern is needed")
         if self.adjusted == "adj_close" and "adj_close" in self.fields:
