@@ -2,27 +2,38 @@
 
 import json
 import math
+import os
+import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+NUMERIC = re.compile(r"(n/a|[<+-]*[\d,]*\.?\d+(e[+-]?\d+)?%?)?")
+"""A cell that is aligned to the right; empty cells do not decide."""
+
 
 def print_json(value: Any) -> None:
-    """Write one JSON document to standard output; NaN and infinity become null."""
-    sys.stdout.write(json.dumps(finite(value), indent=2, default=str) + "\n")
+    """Write one strict JSON document to standard output; NaN, infinity and missing stamps become null."""
+    sys.stdout.write(json.dumps(finite(value), indent=2, allow_nan=False) + "\n")
 
 
 def finite(value: Any) -> Any:
-    """Return the value with every non-finite number replaced by None, ready for JSON."""
-    if hasattr(value, "item") and not isinstance(value, (str, bytes)):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
+    """Return the value in JSON's own types: non-finite numbers become None, stamps ISO text, anything else its text."""
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if hasattr(value, "isoformat"):
+        return None if value != value else value.isoformat()  # noqa: PLR0124 (NaT is unequal to itself)
+    if hasattr(value, "tolist"):
+        return finite(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {str(key): finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [finite(item) for item in value]
-    return value
+    return str(value)
 
 
 def print_line(text: str = "") -> None:
@@ -30,15 +41,39 @@ def print_line(text: str = "") -> None:
     sys.stdout.write(text + "\n")
 
 
+def print_sentences(sentences: Sequence[str]) -> None:
+    """Write sentences, indented: one a line in a pipe, wrapped to the width of a terminal."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
+    for sentence in sentences:
+        print_line(
+            textwrap.fill(
+                sentence,
+                width,
+                initial_indent="  ",
+                subsequent_indent="    ",
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        )
+
+
 def print_note(text: str) -> None:
     """Write one line to standard error, beside the result."""
     sys.stderr.write(text + "\n")
 
 
+def close_output() -> None:
+    """Send what is still to be written nowhere: the reader of our output is gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Write a table: drawn on a terminal, aligned text in a pipe."""
+    """Write a table: drawn on a terminal, aligned text in a pipe; ``none`` stands for no rows."""
     cells = [[cell(value) for value in row] for row in rows]
-    numeric = [all(_is_number(row[i]) for row in rows) and bool(rows) for i in range(len(columns))]
+    if not cells:
+        print_line(f"{title}: none")
+        return
+    numeric = [_is_numeric([row[i] for row in cells]) for i in range(len(columns))]
     if sys.stdout.isatty():
         _draw(title, columns, cells, numeric)
         return
@@ -59,7 +94,14 @@ def _draw(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(
+        title=title,
+        title_style="bold",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 0, 0, 1),
+        show_edge=False,
+    )
     for name, is_number in zip(columns, numeric, strict=True):
         table.add_column(name, justify="right" if is_number else "left")
     for row in cells:
@@ -73,13 +115,33 @@ def cell(value: Any) -> str:
         return "n/a"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 1e5 else f"{value:.4g}"
     return str(value)
 
 
-def _is_number(value: Any) -> bool:
-    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
+def percent(value: float, digits: int = 1, *, signed: bool = False) -> str:
+    """Return a fraction as a percentage, ``n/a`` when not known; what rounds to nothing has no sign."""
+    if math.isnan(value):
+        return "n/a"
+    text = f"{value:{'+' if signed else ''},.{digits}%}"
+    return text if re.search("[1-9]", text) else text.lstrip("+-")
+
+
+def fixed(value: float, digits: int = 2) -> str:
+    """Return a number with so many decimals, ``n/a`` when not known."""
+    return "n/a" if math.isnan(value) else f"{value:,.{digits}f}"
+
+
+def p_value(value: float) -> str:
+    """Return a probability with three decimals, ``<0.001`` below them, ``n/a`` when not known."""
+    return "<0.001" if value < 0.001 else fixed(value, 3)
+
+
+def _is_numeric(cells: Sequence[str]) -> bool:
+    return all(NUMERIC.fullmatch(text) for text in cells) and any(cells)
 
 
 Progress = Callable[[int, int, str], None]

@@ -41,7 +41,7 @@ def list_all(json_output: Json = False) -> None:
 @app.command("show")
 def show(run: RunName, json_output: Json = False) -> None:
     """Show the verdict, accounts and forecast skill of a run."""
-    from service.commands.backtest import show_run, summary
+    from service.run_view import show_run, summary
 
     found = _load(run)
     if json_output:
@@ -57,7 +57,10 @@ def compare(
 ) -> None:
     """Compare runs: their traded accounts and every setting that differs."""
     from backtest.comparison import compare_runs
+    from data.errors import SpecError
 
+    if len(runs) < 2:
+        raise SpecError(f"runs to compare were {len(runs)}; name two or more")
     compared = compare_runs([_load(name) for name in runs])
     if json_output:
         print_json({"accounts": compared.accounts, "settings": compared.settings, "notes": compared.notes})
