@@ -75,7 +75,13 @@ def verdict(walked: Walked, scores: pd.DataFrame, metrics: pd.DataFrame) -> dict
         *_direction_sentences(label, overall),
         *_account_sentences(label, metrics, walked),
     ]
-    return {"status": str(row["verdict"]), "sentences": sentences}
+    return {"status": str(row["verdict"]), "scope": _scope(row), "sentences": sentences}
+
+
+def _scope(row: Row) -> str:
+    """Return where shown skill lies when it is not in the direction, else nothing."""
+    is_blind = row["direction_accuracy"] <= row["direction_base_rate"]
+    return "in width, not in direction" if row["verdict"] == SKILL and is_blind else ""
 
 
 def _forecast_sentence(label: str, row: Row) -> str:
@@ -100,10 +106,16 @@ def _direction_sentences(label: str, overall: Mapping[str, Row]) -> list[str]:
     best = overall.get(row["best_naive"])
     naive = np.nan if best is None else float(best["mase"])
     if np.isfinite(naive) and np.isfinite(row["mase"]):
-        sentence += f"; its median erred {row['mase'] / naive - 1:+.1%} compared with the naive one"
-    if row["verdict"] == SKILL and right <= base:
+        sentence += f"; its median erred {_compared(row['mase'] / naive - 1)} the naive one"
+    if _scope(row):
         sentence += ". The skill is in the width of the forecast, not in its direction"
     return [f"{sentence}."]
+
+
+def _compared(excess: float) -> str:
+    if abs(excess) < 0.0005:
+        return "as much as"
+    return f"{abs(excess):.1%} {'more' if excess > 0 else 'less'} than"
 
 
 def _p_value(value: float) -> str:

@@ -54,10 +54,10 @@ _FIGURES = (("total_return", "Total return"), ("sharpe", "Sharpe ratio"), ("max_
 def verdict_words(run: Material) -> dict[str, Any]:
     """Return the status in a capitalised sentence, what it means, and the run's own sentences."""
     verdict = run.manifest.get("verdict") or {}
-    status = str(verdict.get("status", "verdict not stored"))
+    status, scope = str(verdict.get("status", "verdict not stored")), str(verdict.get("scope", ""))
     trials = run.manifest.get("trials") or {}
     return {
-        "status": status[:1].upper() + status[1:],
+        "status": f"{status[:1].upper()}{status[1:]} {scope}".strip(),
         "tone": status.replace(" ", "-") if status in MEANINGS else "unknown",
         "meaning": MEANINGS.get(status, "This run stored no verdict, so nothing is claimed."),
         "sentences": [str(sentence) for sentence in verdict.get("sentences") or ()],
