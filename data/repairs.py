@@ -136,7 +136,7 @@ def _unique(frame: pd.DataFrame, repairs: Repairs, clock: BarClock) -> Repaired:
     return frame[~repeated].reset_index(drop=True), told
 
 
-def _filled(frame: pd.DataFrame, repairs: Repairs, clock: BarClock) -> Repaired:
+def _without_empty(frame: pd.DataFrame, repairs: Repairs, clock: BarClock) -> Repaired:
     fields = [name for name in frame.columns if name in PRICES] or [
         name for name in frame.columns if name not in (ID, TIME)
     ]
@@ -189,7 +189,7 @@ _STEPS: tuple[Callable[[pd.DataFrame, Repairs, BarClock], Repaired], ...] = (
     _sorted,
     _aligned,
     _unique,
-    _filled,
+    _without_empty,
     _masked_bars,
     _masked_volume,
 )

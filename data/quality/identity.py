@@ -32,7 +32,8 @@ ALTERNATION = float(np.log(1.3))
 
 _FEWEST_TICKS = 10
 _SPIKE = 0.2
-_JUMP_NOISE, _WICK_NOISE = 10.0, 30.0
+_JUMP_NOISE, _ALTERNATION_NOISE, _WICK_NOISE = 10.0, 20.0, 30.0
+_LONGEST_STAY = 120
 _BUSY = 4.0
 _AROUND = 60
 
@@ -132,16 +133,22 @@ def _alternating(sessions: SessionBars, jumps: Sequence[Jump]) -> list[Jump]:
     large = [
         jump
         for jump in jumps
-        if abs(jump.move) >= max(ALTERNATION, _JUMP_NOISE * jump.noise)
+        if abs(jump.move) >= max(ALTERNATION, _ALTERNATION_NOISE * jump.noise)
         and abs(sessions.close[jump.session] - sessions.close[jump.session - 1]) >= _FEWEST_TICKS * tick
     ]
     chains: list[list[Jump]] = [[]]
     for jump in large:
-        last = chains[-1][-1] if chains[-1] else None
-        if last is not None and abs(last.move + jump.move) > 0.35 * max(abs(last.move), abs(jump.move)):
+        if chains[-1] and not _undoes(jump, chains[-1][-1]):
             chains.append([])
         chains[-1].append(jump)
     return [jump for chain in chains if len(chain) >= 3 for jump in chain]
+
+
+def _undoes(jump: Jump, last: Jump) -> bool:
+    """Return whether a jump takes back the one before it, soon and by about its size."""
+    rest = abs(last.move + jump.move)
+    is_soon = jump.session - last.session <= _LONGEST_STAY
+    return is_soon and rest <= 0.35 * max(abs(last.move), abs(jump.move))
 
 
 def _tick(close: Floats) -> float:
