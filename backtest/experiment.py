@@ -1,5 +1,7 @@
 """Experiment: a spec and its history become a stored run, fold by fold, counted as a trial."""
 
+import hashlib
+import json
 import platform
 import shutil
 import time
@@ -14,12 +16,25 @@ import pandas as pd
 
 from backtest.checkpoint import Progress, load_progress, save_fold
 from backtest.conclusions import conclude
+from backtest.metrics.returns import until_ruin
 from backtest.run import Run, code_version, require_space, run_id, save_run
 from backtest.spec import RunSpec
 from backtest.tables import run_tables
 from backtest.trials import Trial, add_trials, read_trials, trial_key
-from backtest.walk import Plan, StepRecord, Walked, WalkState, finish, make_folds, make_plan, start, step
+from backtest.walk import (
+    Lane,
+    Plan,
+    StepRecord,
+    Walked,
+    WalkState,
+    finish,
+    make_folds,
+    make_plan,
+    start,
+    step,
+)
 from data.history import History
+from forecast.registry import FORECASTERS, NAIVE_KINDS
 
 Report = Callable[[int, int, str], None]
 """Told after each decision: decisions done, decisions in all, a short state."""
@@ -111,18 +126,30 @@ def _drop_unfinished(partial: Path) -> None:
 
 
 def _trials(walked: Walked, tables: dict[str, pd.DataFrame], run: str) -> list[Trial]:
-    """Return one trial for each account the user asked for; reference models and the benchmark count zero."""
+    """Return one trial for each account the user asked for; naive models, references and the benchmark count zero."""
     key = trial_key(walked.plan.spec.data.identity())
     equity = tables["equity"]
     trials = []
     for lane in walked.plan.lanes:
-        if lane.role == "asked":
-            curve = equity.loc[equity["lane"] == lane.label, "equity"].to_numpy()
+        if lane.role == "asked" and FORECASTERS.kind_of(lane.forecaster) not in NAIVE_KINDS:
+            curve = until_ruin(equity.loc[equity["lane"] == lane.label, "equity"].to_numpy())
             returns = curve[1:] / curve[:-1] - 1.0
             spread = returns.std(ddof=1) if len(returns) > 1 else 0.0
             sharpe = float(returns.mean() / spread) if spread > 0 else float("nan")
-            trials.append(Trial(f"{run}:{lane.label}", key, run, lane.label, sharpe, returns))
+            trials.append(
+                Trial(_trial_id(walked.plan.spec, lane, key), key, run, lane.label, sharpe, returns)
+            )
     return trials
+
+
+def _trial_id(spec: RunSpec, lane: Lane, key: str) -> str:
+    """Return what names a strategy: its data, model, policy and every other setting, but no other model of the run.
+
+    A newer bar, a newer version of the code or another name for the run is no new trial.
+    """
+    settings = {**spec.resolved(), "forecaster": FORECASTERS.describe(lane.forecaster)}
+    settings = {name: value for name, value in settings.items() if name not in ("name", "data")}
+    return hashlib.sha256(json.dumps([key, settings], sort_keys=True).encode()).hexdigest()
 
 
 def _provenance(walked: Walked, name: str, recorded_at: str | None, seconds: float) -> dict[str, Any]:

@@ -24,7 +24,7 @@ class Trial:
     """One strategy tried.
 
     Attributes:
-        id: sha256 of run and lane; identical reruns have the same id.
+        id: names the strategy: data, model, policy and settings; identical reruns have the same id.
         key: data identity as canonical JSON.
         run: id of the run.
         lane: label of the lane.
