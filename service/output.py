@@ -41,9 +41,14 @@ def print_line(text: str = "") -> None:
     sys.stdout.write(text + "\n")
 
 
+def is_terminal() -> bool:
+    """Return whether standard output is read by a person at a terminal."""
+    return sys.stdout.isatty()
+
+
 def print_sentences(sentences: Sequence[str]) -> None:
     """Write sentences, indented: one a line in a pipe, wrapped to the width of a terminal."""
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
+    width = shutil.get_terminal_size().columns if is_terminal() else 10_000
     for sentence in sentences:
         print_line(
             textwrap.fill(
@@ -74,7 +79,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
         print_line(f"{title}: none")
         return
     numeric = [_is_numeric([row[i] for row in cells]) for i in range(len(columns))]
-    if sys.stdout.isatty():
+    if is_terminal():
         _draw(title, columns, cells, numeric)
         return
     widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(columns)]

@@ -50,7 +50,7 @@ def accounts_table(run: Any) -> Table:
     lanes = list(dict.fromkeys(run.tables["metrics"]["lane"]))
     asked = len(run.manifest["spec"]["forecaster"])
     columns = ("account", "role", "return", "CAGR", "volatility", "Sharpe", "95 % interval", "max drawdown")
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for place, lane in enumerate(lanes):
         own = metrics.loc[lane]
         value = own["value"]

@@ -41,7 +41,7 @@ def validate(config: Name, overrides: Set = None, json_output: Json = False) -> 
 
 
 @app.command("schema")
-def schema() -> None:
+def schema(json_output: Json = False) -> None:
     """Print the JSON Schema of a configuration, for editors."""
     from backtest.schema import json_schema
 

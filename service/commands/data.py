@@ -1,12 +1,13 @@
 """``wayfold data``: look into, check, store and fetch bars."""
 
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from service.commands.options import Json, Set
-from service.output import print_json, print_line, print_table
+from service.output import is_terminal, print_json, print_line, print_sentences, print_table
 
 app = typer.Typer(help="Data: list and fill the lake, check files.", no_args_is_help=True)
 Files = Annotated[
@@ -31,8 +32,8 @@ def list_all(json_output: Json = False) -> None:
     bundled = SOURCES.build({"kind": "bundled", "series": _bundled_names()}).load(lake)
     found, faults = entries(lake), verify(lake)
     if json_output:
-        rows = [asdict(entry) for entry in found]
-        print_json({"bundled": list(bundled.panel.series), "lake": rows, "faults": faults})
+        lake_rows = [asdict(entry) for entry in found]
+        print_json({"bundled": list(bundled.panel.series), "lake": lake_rows, "faults": faults})
         return
     print_table(
         "bundled with the code",
@@ -41,20 +42,11 @@ def list_all(json_output: Json = False) -> None:
     )
     columns = ("dataset", "revision", "rows", "series", "first", "last", "fetched at", "source", "licence")
     rows = [
-        (
-            e.name,
-            e.revision,
-            e.rows,
-            len(e.series),
-            e.first[:10],
-            e.last[:10],
-            e.fetched_at,
-            e.source,
-            e.licence,
-        )
+        (e.name, e.revision, e.rows, len(e.series), e.first[:10], e.last[:10], e.fetched_at, e.source, e.licence)
         for e in found
-    ]
-    print_table(f"\nlake at {lake}", columns, rows)
+    ]  # fmt: skip
+    print_line()
+    print_table(f"lake at {lake}", columns, rows)
     for fault in faults:
         print_line(f"fault  {fault}")
     if faults:
@@ -72,12 +64,10 @@ def _bundled_rows(history: Any) -> list[tuple[Any, ...]]:
 
     rows = []
     close = history.panel.field("close")
+    days = history.times.astype("datetime64[D]")
     for s, name in enumerate(history.panel.series):
         seen = np.flatnonzero(~np.isnan(close[:, s]))
-        days = history.times.astype("datetime64[D]")
-        rows.append(
-            (name, name not in history.untradable, str(days[seen[0]]), str(days[seen[-1]]), len(seen))
-        )
+        rows.append((name, name not in history.untradable, days[seen[0]], days[seen[-1]], len(seen)))
     return rows
 
 
@@ -101,22 +91,30 @@ def check(
         long = _read(path, clock, stamps, zone)
         tables[str(path)] = findings_frame(check_bars(long, clock))
     if json_output:
-        print_json({name: table.astype(str).to_dict("records") for name, table in tables.items()})
+        print_json({name: table.to_dict("records") for name, table in tables.items()})
     else:
         for name, table in tables.items():
-            columns = ("series", "field", "kind", "severity", "time", "until", "count", "value", "message")
-            rows = [
-                _finding_row(row) for row in table.loc[:, list(columns)].itertuples(index=False, name=None)
-            ]
-            print_table(f"{name}: {len(rows)} findings", columns, rows)
-            print_line()
+            _show_findings(name, table.to_dict("records"))
     if any((table["severity"] == "error").any() for table in tables.values()):
         raise typer.Exit(1)
 
 
-def _finding_row(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    series, field, kind, severity, time, until, count, value, message = row
-    return (series, field, kind, severity, str(time)[:16], str(until)[:16], int(count), float(value), message)
+FINDING_COLUMNS = ("severity", "kind", "series", "field", "time", "until", "count", "value", "message")
+
+
+def _show_findings(name: str, findings: list[dict[Hashable, Any]]) -> None:
+    """Print findings: one a line in a pipe; on a terminal the sentence stands under its place."""
+    stamped = [
+        {**each, "time": str(each["time"])[:16], "until": str(each["until"])[:16]} for each in findings
+    ]
+    if not is_terminal():
+        print_table(name, FINDING_COLUMNS, [[each[key] for key in FINDING_COLUMNS] for each in stamped])
+        return
+    print_line(f"{name}: {len(findings)} findings")
+    for each in stamped:
+        span = each["time"] if each["time"] == each["until"] else f"{each['time']} to {each['until']}"
+        print_line(f"{each['severity']}  {each['kind']}  {each['series']} {each['field']}, {span}")
+        print_sentences([each["message"]])
 
 
 def _read(path: Path, clock: Any, stamps: str, zone: str | None) -> Any:

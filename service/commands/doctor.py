@@ -1,7 +1,17 @@
 """``wayfold doctor``: is this installation sound?"""
 
+import base64
+import hashlib
+import json
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, distribution, version
+from importlib.metadata import (
+    Distribution,
+    PackageNotFoundError,
+    distribution,
+    packages_distributions,
+    version,
+)
+from importlib.util import find_spec
 from pathlib import Path
 
 import typer
@@ -9,6 +19,7 @@ import typer
 from service.commands.options import Json
 from service.output import print_json, print_table
 
+PACKAGES = ("data", "forecast", "backtest", "service")
 CORE = (
     "numpy",
     "pandas",
@@ -41,7 +52,7 @@ class Check:
 
 def doctor(json_output: Json = False) -> None:
     """Check the installation, the folders and what else is named like our packages; exit 1 when something is bad."""
-    checks = [*_packages(), _xgboost(), *_own_packages(), _home(), _samples()]
+    checks = [*_packages(), _xgboost(), *_own_packages(), _rivals(), _installed_files(), _home(), _samples()]
     if json_output:
         print_json([vars(check) for check in checks])
     else:
@@ -85,27 +96,45 @@ def _xgboost() -> Check:
 
 
 def _own_packages() -> list[Check]:
-    """Compare where our packages came from with where this file lies, and with the hashes of the installed record."""
-    import backtest
-    import forecast
-
+    """Compare where our packages come from with where this file lies."""
     home = Path(__file__).resolve().parents[2]
     checks = []
-    for package in (forecast, backtest):
-        found = Path(str(package.__file__)).resolve().parent.parent
-        name = package.__name__
-        checks.append(Check(f"package {name}", "ok" if found == home else "bad", str(found)))
-    changed = _changed_files()
-    detail = f"changed since installation: {', '.join(changed[:3])}" if changed else "as installed"
-    return [*checks, Check("installed files", "bad" if changed else "ok", detail)]
+    for name in PACKAGES:
+        spec = find_spec(name)
+        found = Path(str(spec and spec.origin)).resolve().parent.parent
+        detail = str(found) if found == home else f"comes from {found}, not from {home}"
+        checks.append(Check(f"package {name}", "ok" if found == home else "bad", detail))
+    return checks
 
 
-def _changed_files() -> list[str]:
-    import base64
-    import hashlib
+def _rivals() -> Check:
+    """Look for other distributions that install packages of our names and so overwrite or shadow them."""
+    installed = packages_distributions()
+    rivals = {other for name in PACKAGES for other in installed.get(name, ()) if other != "wayfold"}
+    if rivals:
+        words = f"{', '.join(sorted(rivals))} uses our package names; install Wayfold in an environment of its own"
+        return Check("package names", "bad", words)
+    return Check("package names", "ok", "ours alone")
 
+
+def _installed_files() -> Check:
+    """Compare our source files with the hashes of the installed record."""
+    try:
+        record = distribution("wayfold")
+    except PackageNotFoundError:
+        return Check("installed files", "note", "wayfold is not installed; it runs from a folder on the path")
+    origin = json.loads(record.read_text("direct_url.json") or "{}")
+    if origin.get("dir_info", {}).get("editable"):
+        return Check("installed files", "ok", "editable: the checkout is what runs")
+    changed = _changed_files(record)
+    if changed:
+        return Check("installed files", "bad", f"changed since installation: {', '.join(changed[:3])}")
+    return Check("installed files", "ok", "as installed")
+
+
+def _changed_files(record: Distribution) -> list[str]:
     changed = []
-    for entry in distribution("wayfold").files or []:
+    for entry in record.files or []:
         if entry.hash is None or entry.suffix != ".py":
             continue
         path = Path(str(entry.locate()))

@@ -24,7 +24,7 @@ def list_models(json_output: Json = False) -> None:
     for kind in FORECASTERS.names():
         cls = FORECASTERS.load(kind)
         role = "naive" if kind in NAIVE_KINDS else "always run" if kind in REFERENCE_KINDS else ""
-        about = (cls.__doc__ or "").strip().splitlines()[0]
+        about = (cls.__doc__ or "").strip().splitlines()[0].replace("`", "")
         rows.append((kind, role, ", ".join(field.name for field in dataclasses.fields(cls)), about))
     if json_output:
         print_json([dict(zip(("kind", "role", "settings", "about"), row, strict=True)) for row in rows])

@@ -25,17 +25,10 @@ def list_all(json_output: Json = False) -> None:
         print_json(manifests)
         return
     rows = [
-        (
-            m["id"][:12],
-            m["name"],
-            m["recorded_at"],
-            m["primary"],
-            m["verdict"]["status"],
-            m["trials"]["count"],
-        )
+        (m["id"][:12], m["name"], str(m["recorded_at"])[:16], m["primary"], m["verdict"]["status"], m["trials"]["count"])
         for m in manifests
-    ]
-    print_table("runs", ("id", "name", "recorded at", "traded model", "verdict", "trials on this data"), rows)
+    ]  # fmt: skip
+    print_table("runs", ("id", "name", "recorded at, UTC", "judged model", "forecasts", "trials"), rows)
 
 
 @app.command("show")
