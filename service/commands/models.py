@@ -1,5 +1,7 @@
 """``wayfold models``: what can forecast."""
 
+from typing import Any
+
 import typer
 
 from service.commands.options import Json
@@ -22,7 +24,7 @@ def list_models(json_output: Json = False) -> None:
 
     rows = []
     for kind in FORECASTERS.names():
-        cls = FORECASTERS.load(kind)
+        cls: Any = FORECASTERS.load(kind)
         role = "naive" if kind in NAIVE_KINDS else "always run" if kind in REFERENCE_KINDS else ""
         about = (cls.__doc__ or "").strip().splitlines()[0].replace("`", "")
         rows.append((kind, role, ", ".join(field.name for field in dataclasses.fields(cls)), about))
