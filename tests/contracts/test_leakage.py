@@ -152,18 +152,11 @@ def pipeline(
 
 
 def cuts(spec: RunSpec, history: History) -> list[np.datetime64]:
-    """The first decision, the start of each fold and the bar before it, the bar after, and bars beside the actions."""
+    """The first decision, the starts of folds and the bars before them, a bar between, and bars beside the actions."""
     folds = make_folds(make_plan(spec, history), history)
     starts = [int(np.searchsorted(history.times, fold.test_start)) for fold in folds]
     beside = [small_walk.DIVIDEND_ROW, small_walk.SPLIT_ROW - 1, small_walk.SPLIT_ROW]
-    rows = {
-        starts[0],
-        starts[0] + 1,
-        *starts,
-        *(row - 1 for row in starts[1:]),
-        *beside,
-        len(history.times) - 2,
-    }
+    rows = {starts[0], starts[0] + 1, starts[1], starts[1] - 1, starts[-1], *beside, len(history.times) - 2}
     return [np.datetime64(history.times[row]) for row in sorted(rows)]
 
 
