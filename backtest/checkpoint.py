@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from backtest.engine.state import from_arrays, to_arrays
 from backtest.errors import RunError
 from backtest.policies.base import Decision
 from backtest.walk import FitRecord, LaneRecord, LaneState, Plan, StepRecord, WalkState
 from forecast.packing import pack_forecasts, unpack_forecasts
-from forecast.storage import load_fitted, save_fitted
+from forecast.storage import load_fitted, read_arrays, save_fitted, write_arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +64,7 @@ def _write_records(folder: Path, plan: Plan, records: Sequence[StepRecord]) -> N
     for i in range(len(plan.lanes)):
         arrays = pack_forecasts([record.lanes[i].forecast for record in records])
         arrays["weights"] = np.array([record.lanes[i].decision.weights for record in records])
-        _write_arrays(folder / f"lane-{i}.npz", arrays)
+        write_arrays(folder / f"lane-{i}.npz", arrays)
 
 
 def _read_records(folder: Path, plan: Plan) -> list[StepRecord]:
@@ -73,7 +72,7 @@ def _read_records(folder: Path, plan: Plan) -> list[StepRecord]:
     cutoffs = [np.datetime64(stamp, "ns") for stamp in facts["cutoff"]]
     lanes = []
     for i in range(len(plan.lanes)):
-        arrays = _read_arrays(folder / f"lane-{i}.npz")
+        arrays = read_arrays(folder / f"lane-{i}.npz")
         fits = [_fit(row[i]) for row in facts["fits"]]
         decisions = [Decision(t, plan.series, w) for t, w in zip(cutoffs, arrays["weights"], strict=True)]
         lanes.append(list(map(LaneRecord, fits, unpack_forecasts(arrays), decisions)))
@@ -85,10 +84,10 @@ def _write_state(folder: Path, state: WalkState) -> None:
     for i, lane in enumerate(state.lanes):
         place = folder / str(i)
         place.mkdir(parents=True)
-        _write_arrays(place / "engine.npz", to_arrays(lane.engine))
-        _write_arrays(place / "calibration.npz", lane.calibration.to_arrays())
-        _write_arrays(place / "raw.npz", pack_forecasts([raw for raw, _ in lane.awaiting]))
-        _write_arrays(place / "issued.npz", pack_forecasts([issued for _, issued in lane.awaiting]))
+        write_arrays(place / "engine.npz", to_arrays(lane.engine))
+        write_arrays(place / "calibration.npz", lane.calibration.to_arrays())
+        write_arrays(place / "raw.npz", pack_forecasts([raw for raw, _ in lane.awaiting]))
+        write_arrays(place / "issued.npz", pack_forecasts([issued for _, issued in lane.awaiting]))
         (place / "fit.json").write_text(json.dumps(_fit_facts(lane.fit)))
         if lane.fitted is not None:
             save_fitted(lane.fitted, place / "model")
@@ -102,14 +101,14 @@ def _read_state(folder: Path, plan: Plan) -> WalkState:
 
 
 def _read_lane(folder: Path, plan: Plan) -> LaneState:
-    raw = unpack_forecasts(_read_arrays(folder / "raw.npz"))
-    issued = unpack_forecasts(_read_arrays(folder / "issued.npz"))
+    raw = unpack_forecasts(read_arrays(folder / "raw.npz"))
+    issued = unpack_forecasts(read_arrays(folder / "issued.npz"))
     return LaneState(
         fitted=load_fitted(folder / "model"),
         fit=_fit(json.loads((folder / "fit.json").read_text())),
-        calibration=plan.spec.calibration.from_arrays(_read_arrays(folder / "calibration.npz")),
+        calibration=plan.spec.calibration.from_arrays(read_arrays(folder / "calibration.npz")),
         awaiting=tuple(zip(raw, issued, strict=True)),
-        engine=from_arrays(_read_arrays(folder / "engine.npz")),
+        engine=from_arrays(read_arrays(folder / "engine.npz")),
     )
 
 
@@ -119,13 +118,3 @@ def _fit_facts(fit: FitRecord | None) -> dict[str, Any] | None:
 
 def _fit(facts: Mapping[str, Any] | None) -> FitRecord | None:
     return None if facts is None else FitRecord(**{**facts, "cutoff": np.datetime64(facts["cutoff"], "ns")})
-
-
-def _write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-    with path.open("wb") as file:
-        np.savez(file, allow_pickle=False, **dict(arrays))
-
-
-def _read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
-    with np.load(path, allow_pickle=False) as stored:
-        return {name: stored[name] for name in stored.files}

@@ -108,16 +108,11 @@ class AbstractFolds(ABC):
 
 
 @spec
-class RollingFolds(AbstractFolds):
-    """Train on the last ``train`` bars, test on the next ``test`` bars, move on by ``test``."""
+class AbstractSteppedFolds(AbstractFolds):
+    """Test on ``test`` bars at a time, after at least ``train`` bars of history."""
 
     train: Annotated[int, at.Ge(2)] = 756
     test: Annotated[int, at.Ge(1)] = 63
-
-    @property
-    def train_rows(self) -> int | None:
-        """Rows a fit reads."""
-        return self.train
 
     @property
     def least_rows(self) -> int:
@@ -130,25 +125,23 @@ class RollingFolds(AbstractFolds):
 
 
 @spec
-class ExpandingFolds(AbstractFolds):
-    """Train on everything so far (at least ``train`` bars), test on the next ``test`` bars, move on by ``test``."""
+class RollingFolds(AbstractSteppedFolds):
+    """Train on the last ``train`` bars, test on the next ``test`` bars, move on by ``test``."""
 
-    train: Annotated[int, at.Ge(2)] = 756
-    test: Annotated[int, at.Ge(1)] = 63
+    @property
+    def train_rows(self) -> int | None:
+        """Rows a fit reads."""
+        return self.train
+
+
+@spec
+class ExpandingFolds(AbstractSteppedFolds):
+    """Train on everything so far (at least ``train`` bars), test on the next ``test`` bars, move on by ``test``."""
 
     @property
     def train_rows(self) -> int | None:
         """None: a fit reads every row so far."""
         return None
-
-    @property
-    def least_rows(self) -> int:
-        """Rows that must have passed before the first decision."""
-        return self.train + self.gap
-
-    def test_starts(self, times: Times, first_row: int) -> Sequence[int]:
-        """Return every ``test``-th row."""
-        return range(first_row, len(times), self.test)
 
 
 @spec

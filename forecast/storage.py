@@ -17,19 +17,28 @@ _SPEC, _ARRAYS, _FACTS = "spec.json", "state.npz", "state.json"
 
 def write_state(folder: Path, arrays: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any]) -> None:
     """Write a model's arrays and its JSON facts into a folder."""
-    with (folder / _ARRAYS).open("wb") as file:
-        np.savez(file, allow_pickle=False, **dict(arrays))
+    write_arrays(folder / _ARRAYS, arrays)
     (folder / _FACTS).write_text(json.dumps(dict(facts)))
 
 
 def read_state(folder: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
     """Return the arrays and facts that ``write_state`` wrote."""
     try:
-        with np.load(folder / _ARRAYS, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-        return arrays, json.loads((folder / _FACTS).read_text())
+        return read_arrays(folder / _ARRAYS), json.loads((folder / _FACTS).read_text())
     except (OSError, ValueError) as error:
         raise ForecastError(f"fitted state in {folder} cannot be read: {error}") from error
+
+
+def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write named arrays into one npz file, never pickled."""
+    with path.open("wb") as file:
+        np.savez(file, allow_pickle=False, **dict(arrays))
+
+
+def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays that ``write_arrays`` wrote, to the last bit."""
+    with np.load(path, allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
 
 
 def save_fitted(fitted: AbstractFitted, folder: Path) -> None:
