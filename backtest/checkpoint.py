@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -13,8 +14,12 @@ from backtest.engine.state import from_arrays, to_arrays
 from backtest.errors import RunError
 from backtest.policies.base import Decision
 from backtest.walk import FitRecord, LaneRecord, LaneState, Plan, StepRecord, WalkState
+from data.errors import WayfoldError
 from forecast.packing import pack_forecasts, unpack_forecasts
 from forecast.storage import load_fitted, read_arrays, save_fitted, write_arrays
+
+_DAMAGE = (OSError, ValueError, LookupError, EOFError, BadZipFile, WayfoldError)
+"""What reading a file that was cut short can raise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +51,19 @@ def save_fold(folder: Path, plan: Plan, number: int, state: WalkState, records: 
 
 
 def load_progress(folder: Path, plan: Plan) -> Progress | None:
-    """Return what an interrupted run finished, or None when nothing usable is there."""
+    """Return what an interrupted run finished, or None when there is nothing.
+
+    Folds that cannot be read, as after a loss of power, are removed: walking them again gives the same bits.
+    """
     folds = sorted(folder.glob("fold-*"))
-    if not folds or not (folds[-1] / "state").is_dir():
+    if not folds:
         return None
-    records = tuple(record for fold in folds for record in _read_records(fold, plan))
-    return Progress(len(folds), _read_state(folds[-1] / "state", plan), records)
+    try:
+        records = tuple(record for fold in folds for record in _read_records(fold, plan))
+        return Progress(len(folds), _read_state(folds[-1] / "state", plan), records)
+    except _DAMAGE:
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
 
 
 def _write_records(folder: Path, plan: Plan, records: Sequence[StepRecord]) -> None:
@@ -92,11 +104,11 @@ def _write_state(folder: Path, state: WalkState) -> None:
         if lane.fitted is not None:
             save_fitted(lane.fitted, place / "model")
     assert state.through is not None
-    (folder / "through.json").write_text(json.dumps(int(state.through.astype(np.int64))))
+    (folder / "through.json").write_text(json.dumps({"through": int(state.through.astype(np.int64))}))
 
 
 def _read_state(folder: Path, plan: Plan) -> WalkState:
-    through = np.datetime64(json.loads((folder / "through.json").read_text()), "ns")
+    through = np.datetime64(json.loads((folder / "through.json").read_text())["through"], "ns")
     return WalkState(tuple(_read_lane(folder / str(i), plan) for i in range(len(plan.lanes))), through)
 
 

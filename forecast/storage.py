@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,7 @@ def read_state(folder: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any
     """Return the arrays and facts that ``write_state`` wrote."""
     try:
         return read_arrays(folder / _ARRAYS), json.loads((folder / _FACTS).read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise ForecastError(f"fitted state in {folder} cannot be read: {error}") from error
 
 
@@ -37,7 +38,7 @@ def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
 
 def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     """Return the arrays that ``write_arrays`` wrote, to the last bit."""
-    with np.load(path, allow_pickle=False) as stored:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
         return {name: stored[name] for name in stored.files}
 
 
