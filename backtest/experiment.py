@@ -39,7 +39,7 @@ from forecast.registry import FORECASTERS, NAIVE_KINDS
 Report = Callable[[int, int, str], None]
 """Told after each decision: decisions done, decisions in all, a short state."""
 
-PACKAGES = ("wayfold", "numpy", "pandas", "scipy", "statsmodels", "arch", "scikit-learn", "lightgbm", "xgboost-cpu",
+PACKAGES = ("wayfold", "numpy", "pandas", "scipy", "statsmodels", "arch", "lightgbm", "xgboost-cpu",
             "xgboost", "numba", "pyarrow", "torch")  # fmt: skip
 
 
