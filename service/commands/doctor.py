@@ -26,7 +26,6 @@ CORE = (
     "scipy",
     "statsmodels",
     "arch",
-    "scikit-learn",
     "lightgbm",
     "numba",
     "pyarrow",
