@@ -35,7 +35,8 @@ def show_run(run: Any) -> None:
         f"forecasts, all steps; skill against the best naive forecast, in {loss_name(run)}", *skill_table(run)
     )
     print_line()
-    print_line(f"verdict on the forecasts  {manifest['verdict']['status']}")
+    verdict = f"{manifest['verdict']['status']} {manifest['verdict']['scope']}".strip()
+    print_line(f"verdict on the forecasts  {verdict}")
     print_sentences([*manifest["verdict"]["sentences"], manifest["trials"]["sentence"]])
 
 
