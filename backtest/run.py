@@ -73,8 +73,10 @@ def save_run(run: Run, runs: Path) -> Path:
         )
         shutil.rmtree(final, ignore_errors=True)
         draft.rename(final)
-    except OSError as error:
+    except BaseException as error:
         shutil.rmtree(draft, ignore_errors=True)
+        if not isinstance(error, OSError):
+            raise
         raise RunError(f"run {run.id[:12]} cannot be written to {runs}: {error.strerror or error}") from error
     return final
 

@@ -55,8 +55,8 @@ def add_trials(ledger: Path, trials: Sequence[Trial]) -> int:
         fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
         known = {trial.id for trial in _parse(file.read(), ledger)}
-        new = [trial for trial in trials if trial.id not in known]
-        file.writelines(json.dumps(_to_row(trial)) + "\n" for trial in new)
+        new = {trial.id: trial for trial in trials if trial.id not in known}
+        file.writelines(json.dumps(_to_row(trial)) + "\n" for trial in new.values())
         file.flush()
     return len(new)
 

@@ -25,7 +25,7 @@ def _count(ledger: Path, worker: int) -> None:
 def test_an_identical_rerun_counts_once(tmp_path: Path) -> None:
     ledger = tmp_path / "home" / "trials.jsonl"
     assert add_trials(ledger, [trial("a"), trial("b")]) == 2
-    assert add_trials(ledger, [trial("b"), trial("c")]) == 1
+    assert add_trials(ledger, [trial("b"), trial("c"), trial("c")]) == 1
     assert [each.id for each in read_trials(ledger)] == ["a", "b", "c"]
 
 
