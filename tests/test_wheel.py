@@ -44,4 +44,4 @@ def test_the_wheel_carries_configurations_samples_and_templates(wheel: list[str]
 
 def test_the_wheel_carries_the_licence_and_nothing_private(wheel: list[str]) -> None:
     assert any(name.endswith("licenses/LICENSE") for name in wheel)
-    assert not [name for name in wheel if "test" in name.split("/")[0] or name.endswith((".ipynb", ".pyc"))]
+    assert not [name for name in wheel if name.startswith("tests") or name.endswith((".ipynb", ".pyc"))]
