@@ -1,4 +1,4 @@
-"""Rows of a table, by key: plain values where a data frame's own look-ups have no type."""
+"""Rows of a table: read by key as plain values, and marked with the account they belong to."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,3 +13,10 @@ def rows_by(table: pd.DataFrame, *keys: str) -> dict[tuple[Any, ...], Row]:
     names = [str(column) for column in table.columns]
     rows = [dict(zip(names, row, strict=True)) for row in table.itertuples(index=False, name=None)]
     return {tuple(row[key] for key in keys): row for row in rows}
+
+
+def of_lane(lane: str, table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with the lane's label as its first column."""
+    marked = table.copy()
+    marked.insert(0, "lane", lane)
+    return marked

@@ -19,7 +19,7 @@ from backtest.paths import (
     traded_bars,
     weights_table,
 )
-from backtest.table_rows import rows_by
+from backtest.table_rows import of_lane, rows_by
 from backtest.trades import round_trips
 from backtest.walk import Plan, Walked
 from data.findings import findings_frame
@@ -71,7 +71,7 @@ def trades_table(paths: Sequence[LanePath], bars: Bars) -> pd.DataFrame:
     marks = pd.DataFrame(
         np.array(bars.close), index=pd.DatetimeIndex(np.array(bars.times)), columns=list(bars.series)
     )
-    parts = [round_trips(path.net.fills.frame(), marks).assign(lane=path.lane.label) for path in paths]
+    parts = [of_lane(path.lane.label, round_trips(path.net.fills.frame(), marks)) for path in paths]
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
 
 
@@ -82,7 +82,8 @@ def costs_table(plan: Plan, paths: Sequence[LanePath], bars: Bars) -> pd.DataFra
     for path in paths:
         ladder = cost_ladder(bars, spec.engine, spec.costs, periods, path.targets, MULTIPLIERS)
         extra = break_even_bps(bars, spec.engine, spec.costs, periods, path.targets)
-        parts.append(ladder.assign(lane=path.lane.label, break_even_bps=np.nan if extra is None else extra))
+        ladder = ladder.assign(break_even_bps=np.nan if extra is None else extra)
+        parts.append(of_lane(path.lane.label, ladder))
     return pd.concat(parts, ignore_index=True)
 
 
