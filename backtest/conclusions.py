@@ -91,7 +91,9 @@ def _forecast_sentence(label: str, row: Row) -> str:
         return f"{label} is itself a naive forecast: it is what skill is measured against."
     found = f"skill {row['skill']:+.1%}, Holm-adjusted p {_p_value(row['holm_p_value'])}"
     if row["verdict"] == SKILL:
-        return f"The forecast distributions of {label} beat those of the best naive forecast ({row['best_naive']}): {found}."
+        return (
+            f"The forecasts of {label} beat those of the best naive forecast ({row['best_naive']}): {found}."
+        )
     return f"The forecasts of {label} are not shown to be better than the best naive forecast ({row['best_naive']}): {found}."
 
 

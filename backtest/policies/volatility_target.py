@@ -9,7 +9,7 @@ import numpy as np
 from backtest.book import Book
 from backtest.policies.base import AbstractPolicy, Decision, Market
 from backtest.policies.candidates import candidates, decision
-from backtest.policies.quantile_moments import mean, normal_scale
+from backtest.policies.quantile_moments import normal_scale
 from data.panel import Floats
 from data.registry import spec
 from forecast.distribution import QuantileForecast
@@ -23,7 +23,7 @@ LEAST_VOLATILITY = 1e-9
 class VolatilityTarget(AbstractPolicy):
     """Long weights whose forecast annual volatility is ``target``, less where the limits bind.
 
-    A forecast of variance gives each series' volatility as the mean over all steps; a forecast of level or log return
+    A forecast of variance gives each series' volatility as the root of its median variance, the mean over all steps; a forecast of level or log return
     gives it through the quantile spread of the cumulative return at the last step (``normal_scale``), divided by the
     square root of the steps. The account's volatility follows from one assumed correlation ``c`` between all series:
     ``sqrt((1 - c) * sum((w s)^2) + c * (sum(w s))^2)``. At 1, the default, it is an upper bound, so the account is
@@ -62,8 +62,11 @@ class VolatilityTarget(AbstractPolicy):
 
 
 def variance_volatility(forecast: QuantileForecast, periods_per_year: float) -> Floats:
-    """Return the annual volatility of each series, (S,), from a forecast of one-bar variances."""
-    per_bar = np.maximum(mean(forecast.values, forecast.levels), 0.0)
+    """Return the annual volatility of each series, (S,), from the medians of a forecast of one-bar variances.
+
+    The median is the point forecast of every model in this house, and the one that variance scores judge.
+    """
+    per_bar = np.maximum(forecast.median, 0.0)
     total = np.zeros(len(forecast.series))
     for step in range(forecast.horizon):
         total = total + per_bar[:, step]

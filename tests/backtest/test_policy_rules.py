@@ -79,9 +79,18 @@ def test_weights_shrink_together_to_the_gross_limit():
     )
 
 
-def test_top_k_ranks_by_median_and_breaks_ties_by_name():
+def test_top_k_ranks_by_median_and_ties_share_their_weights():
     top = {"kind": "top_k", "k": 2}
-    assert weights_of(top, [0.01, 0.03, 0.01, 0.01]) == [0.5, 0.5, 0.0, 0.0]
+    assert weights_of(top, [0.02, 0.03, 0.01, 0.01]) == [0.5, 0.5, 0.0, 0.0]
+    assert weights_of(top, [0.01, 0.03, 0.01, 0.00]) == [0.25, 0.5, 0.25, 0.0]
+
+
+def test_a_forecast_that_tells_no_difference_takes_no_side():
+    assert weights_of({"kind": "top_k", "k": 1, "long_short": True}, [0.01] * 4) == [0.0] * 4
+    assert weights_of({"kind": "top_k", "k": 1}, [0.01] * 4) == [0.25] * 4
+
+
+def test_top_k_sells_the_lowest_with_the_same_weight():
     both = {"kind": "top_k", "k": 3, "long_short": True}
     assert weights_of(both, [0.01, 0.03, 0.02, -0.01]) == [-0.25, 0.25, 0.25, -0.25]
 
