@@ -87,7 +87,7 @@ def test_top_k_ranks_by_median_and_ties_share_their_weights():
 
 def test_a_forecast_that_tells_no_difference_takes_no_side():
     assert weights_of({"kind": "top_k", "k": 1, "long_short": True}, [0.01] * 4) == [0.0] * 4
-    assert weights_of({"kind": "top_k", "k": 1}, [0.01] * 4) == [0.25] * 4
+    assert weights_of({"kind": "top_k", "k": 2}, [0.01] * 4) == [0.25] * 4
 
 
 def test_top_k_sells_the_lowest_with_the_same_weight():
