@@ -89,7 +89,7 @@ def _forecast_sentence(label: str, row: Row) -> str:
         return f"{label} made {int(row['n'])} scored forecasts: too few to tell skill from luck."
     if np.isnan(row["holm_p_value"]):
         return f"{label} is itself a naive forecast: it is what skill is measured against."
-    found = f"skill {row['skill']:+.1%}, Holm-adjusted p {_p_value(row['holm_p_value'])}"
+    found = f"skill {row['skill']:+z.1%}, Holm-adjusted p {_p_value(row['holm_p_value'])}"
     if row["verdict"] == SKILL:
         return (
             f"The forecasts of {label} beat those of the best naive forecast ({row['best_naive']}): {found}."
@@ -107,7 +107,7 @@ def _direction_sentences(label: str, overall: Mapping[str, Row]) -> list[str]:
     sentence = f"Its direction was right {right:.1%} of the time, {words} the {base:.1%} of always calling the commoner side"
     best = overall.get(row["best_naive"])
     naive = np.nan if best is None else float(best["mase"])
-    if np.isfinite(naive) and np.isfinite(row["mase"]):
+    if naive > 0 and np.isfinite(row["mase"]):
         sentence += f"; its median erred {_compared(row['mase'] / naive - 1)} the naive one"
     if _scope(row):
         sentence += ". The skill is in the width of the forecast, not in its direction"
@@ -128,9 +128,11 @@ def _account_sentences(label: str, metrics: pd.DataFrame, walked: Walked) -> lis
     values = rows_by(metrics, "lane", "metric")
     benchmark = walked.plan.lanes[-1].label
     own, other = (float(values[lane, "total_return"]["value"]) for lane in (label, benchmark))
-    verb = "more than" if own > other else "less than"
+    if own <= -1.0:
+        return [f"Its account lost all of its capital; the benchmark's returned {other:+z.1%} ({benchmark})."]
+    verb = "more than" if own > other else "less than" if own < other else "as much as"
     sentences = [
-        f"Its account returned {own:+.1%} net of costs, {verb} the benchmark's {other:+.1%} ({benchmark})."
+        f"Its account returned {own:+z.1%} net of costs, {verb} the benchmark's {other:+z.1%} ({benchmark})."
     ]
     sharpe = values[label, "sharpe"]
     if np.isfinite(sharpe["low"]):

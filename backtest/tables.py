@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from backtest.engine.bars import Bars
@@ -23,6 +24,7 @@ from backtest.table_rows import of_lane, rows_by
 from backtest.trades import round_trips
 from backtest.walk import Plan, Walked
 from data.findings import findings_frame
+from data.panel import Floats
 from data.quality import check_panel
 from forecast.distribution import QuantileForecast
 from forecast.evaluation import Evaluation, evaluate
@@ -106,7 +108,6 @@ def folds_table(walked: Walked, paths: Sequence[LanePath], scored: Evaluation) -
     for fold in walked.folds:
         inside = (paths[0].net.times >= fold.test_start) & (paths[0].net.times <= fold.test_end)
         for path in paths:
-            net, gross = path.net.equity[inside], path.gross.equity[inside]
             scores = losses.get((path.lane.label, fold.number))
             rows.append(
                 {
@@ -117,16 +118,31 @@ def folds_table(walked: Walked, paths: Sequence[LanePath], scored: Evaluation) -
                     "test_start": fold.test_start,
                     "test_end": fold.test_end,
                     "decisions": len(fold.cutoffs),
-                    "gross_return": gross[-1] / gross[0] - 1.0,
-                    "costs": path.net.costs[inside][1:].sum() / net[0],
-                    "net_return": net[-1] / net[0] - 1.0,
-                    "turnover": path.net.turnover[inside][1:].sum(),
-                    "max_drawdown": float((net / np.maximum.accumulate(net) - 1.0).min()),
+                    **_fold_account(path, inside),
                     "crps": np.nan if scores is None else scores["crps"],
                     "skill": np.nan if scores is None else scores["skill"],
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _fold_account(path: LanePath, inside: npt.NDArray[np.bool_]) -> dict[str, float]:
+    """Return what an account did in a fold, as shares of its equity at the start; NaN where nothing was left by then."""
+    net, gross = _solvent(path.net.equity)[inside], _solvent(path.gross.equity)[inside]
+    begun = net[0] if net[0] > 0 else np.nan
+    return {
+        "gross_return": float(gross[-1] / gross[0] - 1.0) if gross[0] > 0 else np.nan,
+        "costs": float(path.net.costs[inside][1:].sum() / begun),
+        "net_return": float(net[-1] / begun - 1.0),
+        "turnover": float(path.net.turnover[inside][1:].sum()),
+        "max_drawdown": float((net / np.maximum.accumulate(net) - 1.0).min()) if net[0] > 0 else np.nan,
+    }
+
+
+def _solvent(equity: Floats) -> Floats:
+    """Return the curve with 0 from its ruin on: what is owed beyond the capital is no return."""
+    known = until_ruin(equity)
+    return np.concatenate([known, np.zeros(len(equity) - len(known))])
 
 
 def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:

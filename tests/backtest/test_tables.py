@@ -147,12 +147,12 @@ def test_each_forecast_stands_beside_what_happened(run: Run, history: History) -
     rows = run.tables["forecasts"]
     prices = pd.DataFrame(adjusted(history.panel, "close"), history.times, list(history.panel.series))
     known = [
-        prices.at[time, series] if time in prices.index else np.nan
+        prices.loc[time, series] if time in prices.index else np.nan
         for time, series in zip(rows["time"], rows["series"], strict=True)
     ]
     np.testing.assert_array_equal(rows["truth"], known)
     carried = prices.ffill()
-    last = [carried.at[time, series] for time, series in zip(rows["cutoff"], rows["series"], strict=True)]
+    last = [carried.loc[time, series] for time, series in zip(rows["cutoff"], rows["series"], strict=True)]
     np.testing.assert_array_equal(rows["last"], last)
     levels = [column for column in rows.columns if re.fullmatch(r"q0\.\d+", column)]
     assert (np.diff(rows[levels].to_numpy(), axis=1) >= 0).all()
