@@ -84,7 +84,7 @@ def _role(lane: str, place: int, asked: int, lanes: int) -> str:
 SKILL_COLUMNS = (
     ("model", "model", str),
     ("n", "n", cell),
-    ("crps", "CRPS", lambda value: fixed(value, 4)),
+    ("crps", "CRPS", cell),
     ("mase", "MASE", fixed),
     ("coverage_90", "in 90 %", percent),
     ("direction_accuracy", "up/down", percent),
