@@ -107,7 +107,7 @@ def _direction_sentences(label: str, overall: Mapping[str, Row]) -> list[str]:
     sentence = f"Its direction was right {right:.1%} of the time, {words} the {base:.1%} of always calling the commoner side"
     best = overall.get(row["best_naive"])
     naive = np.nan if best is None else float(best["mase"])
-    if naive > 0 and np.isfinite(row["mase"]):
+    if 0 < naive < np.inf and np.isfinite(row["mase"]):
         sentence += f"; its median erred {_compared(row['mase'] / naive - 1)} the naive one"
     if _scope(row):
         sentence += ". The skill is in the width of the forecast, not in its direction"
