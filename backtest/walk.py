@@ -16,6 +16,7 @@ from data.errors import SpecError
 from data.history import History
 from forecast.base import AbstractFitted, AbstractForecaster
 from forecast.distribution import QuantileForecast
+from forecast.errors import FitError
 from forecast.randomness import RandomStreams
 from forecast.retraining import TrainingAge
 from forecast.truth import truth_of
@@ -250,11 +251,26 @@ def _refit(
         return state, None
     train = plan.spec.folds.training(history)
     begun = time.process_time()
-    fitted = lane.forecaster.fit(train, RandomStreams(plan.spec.seed, history.cutoff))
+    fitted = _fit(lane, train, RandomStreams(plan.spec.seed, history.cutoff))
     seconds = time.process_time() - begun
     rows = len(train.panel)
     fit = FitRecord(history.cutoff, fold, reason, rows, seconds, float(rows * len(train.panel.series)))
     return replace(state, fitted=fitted, fit=fit), fit
+
+
+def _fit(lane: Lane, train: History, rng: RandomStreams) -> AbstractFitted:
+    """Return the lane's model fitted, or its error with the model's name and what it was given."""
+    try:
+        return lane.forecaster.fit(train, rng)
+    except FitError as error:
+        beside = (
+            "; it always runs beside, with the first model's context and horizon"
+            if lane.role != "asked"
+            else ""
+        )
+        raise FitError(
+            f"model '{lane.label}' on {len(train.panel)} bars until {train.cutoff}: {error}{beside}"
+        ) from error
 
 
 def _age(state: LaneState, history: History, fold: int) -> TrainingAge:
