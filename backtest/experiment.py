@@ -73,6 +73,7 @@ def run_spec(
     partial = places.runs / f".{name}.partial"
     try:
         walked = walk_history(spec, history, report, partial)
+        report(len(walked.records), len(walked.records), "scoring forecasts and accounts")
         tables = run_tables(walked)
         trials = _trials(walked, tables, name)
         add_trials(places.trials, trials)
