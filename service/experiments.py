@@ -24,6 +24,7 @@ class Done:
 
 def run_experiment(spec: RunSpec, settings: Settings, progress: Progress, *, fresh: bool = False) -> Done:
     """Return the run of a spec: stored before, resumed, or made now; its report is written beside it."""
+    progress(0, 0, "reading data")
     history = spec.data.load(settings.lake)
     folder = settings.runs / experiment_id(spec, history)
     stored = (folder / MANIFEST).is_file() and not fresh

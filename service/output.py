@@ -150,7 +150,7 @@ def _is_numeric(cells: Sequence[str]) -> bool:
 
 
 Progress = Callable[[int, int, str], None]
-"""Called with steps done, steps in all, and a short state."""
+"""Called with steps done, steps in all (0 while not known), and a short state."""
 
 
 class progress_line:  # noqa: N801 (reads as a verb in a with statement)
@@ -190,4 +190,4 @@ class progress_line:  # noqa: N801 (reads as a verb in a with statement)
 
     def _update(self, done: int, total: int, state: str) -> None:
         if self._bar is not None:
-            self._bar.update(self._task, completed=done, total=total, state=state)
+            self._bar.update(self._task, completed=done, total=total or None, state=state)

@@ -218,8 +218,13 @@ def test_progress_goes_to_the_terminal_only_and_names_the_score(
     monkeypatch.setattr(shown, "_update", lambda self, *state: states.append(state))
     answer = command("backtest", "small.yaml", "--fresh")
     assert answer.err == ""
-    assert [done for done, _, _ in states] == list(range(1, states[-1][1] + 1))
-    assert re.fullmatch(r"fold 3 of 3, bootstrap net [+-]\d+\.\d% out of sample", states[-1][2])
+    assert [state for _, _, state in (states[0], states[-1])] == [
+        "reading data",
+        "scoring forecasts and accounts",
+    ]
+    walk = states[1:-1]
+    assert [done for done, _, _ in walk] == list(range(1, walk[-1][1] + 1))
+    assert re.fullmatch(r"fold 3 of 3, bootstrap net [+-]\d+\.\d% out of sample", walk[-1][2])
 
 
 def interrupt_after(count: int, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
