@@ -366,6 +366,28 @@ def test_bars_are_added_once_listed_and_backtested_from_the_lake(command: Comman
     assert command("config", "validate", "lake.yaml").code == 0
 
 
+def test_fetch_stores_what_a_source_brings_and_says_so(
+    command: Command, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from data.lake import entries
+    from data.sources.yahoo import YahooSource
+
+    command("data", "add", "fetched", "AAA.csv", "--calendar", "weekdays")
+    asked: list[str] = []
+
+    def fetch(self: YahooSource, lake: Path, fetched_at: str) -> Any:
+        asked.append(fetched_at)
+        return next(entry for entry in entries(lake) if entry.name == "fetched")
+
+    monkeypatch.setattr(YahooSource, "fetch", fetch)
+    (home / "yahoo.yaml").write_text(dump_yaml({**SMALL, "data": {"kind": "yahoo", "series": ["AAA"]}}))
+    assert command("data", "fetch", "yahoo.yaml").out.startswith(
+        "fetched revision 1: 200 rows, 2020-01-02 to "
+    )
+    assert command("data", "fetch", "yahoo.yaml", "--json").document["name"] == "fetched"
+    assert all(stamp.endswith("+00:00") for stamp in asked)
+
+
 def test_a_damaged_lake_file_is_told_and_exits_1(command: Command, home: Path) -> None:
     command("data", "add", "damaged", "AAA.csv", "--calendar", "weekdays")
     [entry] = [e for e in command("data", "ls", "--json").document["lake"] if e["name"] == "damaged"]
