@@ -27,11 +27,7 @@ def test_scalars_follow_the_core_schema(text: str, value: object) -> None:
 
 
 @settings(max_examples=80, deadline=None)
-@given(
-    st.dictionaries(
-        TEXT, st.one_of(SCALARS, st.lists(SCALARS, max_size=3)), max_size=4
-    )
-)
+@given(st.dictionaries(TEXT, st.one_of(SCALARS, st.lists(SCALARS, max_size=3)), max_size=4))
 def test_what_is_dumped_is_read_back(value: dict[str, object]) -> None:
     assert load_yaml(dump_yaml(value)) == value
 

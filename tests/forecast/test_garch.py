@@ -161,7 +161,9 @@ def test_realised_variance_is_forecast_better_than_by_its_training_quantiles() -
         returns, _ = clustered_returns(1600, seed)
         history = history_of(returns)
         train = history.until(history.times[1199])
-        fitted = Garch(quantity="variance", variance_of="realised", horizon=1).fit(train, RandomStreams(1, train.cutoff))
+        fitted = Garch(quantity="variance", variance_of="realised", horizon=1).fit(
+            train, RandomStreams(1, train.cutoff)
+        )
         levels = np.array(fitted.spec.levels)
         flat = np.quantile(returns[:1200] ** 2, levels)
         for t in range(1200, 1599, 3):
