@@ -11,7 +11,7 @@ from backtest.engine.bars import Bars, bars_from
 from backtest.engine.state import EngineState, start_state, to_arrays
 from backtest.errors import RunError
 from backtest.policies.base import Decision
-from backtest.table_rows import of_lane
+from backtest.table_rows import joined, of_lane
 from backtest.walk import Lane, Plan, Walked
 from data.panel import Floats, Times
 
@@ -128,7 +128,7 @@ def weights_table(paths: Sequence[LanePath]) -> pd.DataFrame:
 def fills_table(paths: Sequence[LanePath]) -> pd.DataFrame:
     """Return the table ``fills``: every change of units of every lane."""
     parts = [of_lane(path.lane.label, path.net.fills.frame()) for path in paths]
-    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    return joined(parts)
 
 
 def targets_table(walked: Walked) -> pd.DataFrame:

@@ -17,7 +17,8 @@ from data.errors import nearest
 
 MANIFEST = "run.json"
 FREE_BYTES_NEEDED = 64 * 2**20
-PACKAGES = ("data", "forecast", "backtest", "service")
+PACKAGES = ("data", "forecast", "backtest")
+"""The packages whose code can change a result."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +46,10 @@ def run_id(spec_digest: str, fingerprint: str, code: str, seed: int) -> str:
 
 @lru_cache(maxsize=1)
 def code_version() -> str:
-    """Return the sha256 of every source file of the three packages that can change a result."""
+    """Return the sha256 of every source file of the packages that can change a result."""
     root = Path(__file__).resolve().parent.parent
     digest = hashlib.sha256()
-    for package in PACKAGES[:3]:
+    for package in PACKAGES:
         for path in sorted((root / package).rglob("*.py")):
             digest.update(path.relative_to(root).as_posix().encode())
             digest.update(path.read_bytes())

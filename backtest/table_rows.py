@@ -1,6 +1,6 @@
-"""Rows of a table: read by key as plain values, and marked with the account they belong to."""
+"""Rows of a table: read by key as plain values, marked with the account they belong to, and joined."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -20,3 +20,8 @@ def of_lane(lane: str, table: pd.DataFrame) -> pd.DataFrame:
     marked = table.copy()
     marked.insert(0, "lane", lane)
     return marked
+
+
+def joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return the tables below one another, renumbered; empty ones are left out, so that they change no column's type."""
+    return pd.concat([part for part in parts if len(part)] or list(parts[:1]), ignore_index=True)

@@ -20,7 +20,7 @@ from backtest.paths import (
     traded_bars,
     weights_table,
 )
-from backtest.table_rows import of_lane, rows_by
+from backtest.table_rows import joined, of_lane, rows_by
 from backtest.trades import round_trips
 from backtest.walk import Plan, Walked
 from data.findings import findings_frame
@@ -74,7 +74,7 @@ def trades_table(paths: Sequence[LanePath], bars: Bars) -> pd.DataFrame:
         np.array(bars.close), index=pd.DatetimeIndex(np.array(bars.times)), columns=list(bars.series)
     )
     parts = [of_lane(path.lane.label, round_trips(path.net.fills.frame(), marks)) for path in paths]
-    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    return joined(parts)
 
 
 def costs_table(plan: Plan, paths: Sequence[LanePath], bars: Bars) -> pd.DataFrame:
@@ -95,9 +95,9 @@ def curve_tables(walked: Walked, paths: Sequence[LanePath]) -> dict[str, pd.Data
     curves = [(path.lane.label, until_ruin(path.net.equity)) for path in paths]
     times = paths[0].net.times
     return {
-        "drawdowns": _joined([drawdown_table(lane, times[: len(c)], c) for lane, c in curves]),
-        "monthly": _joined([monthly_table(lane, dates[: len(c)], c) for lane, c in curves]),
-        "yearly": _joined([yearly_table(lane, dates[: len(c)], c) for lane, c in curves]),
+        "drawdowns": joined([drawdown_table(lane, times[: len(c)], c) for lane, c in curves]),
+        "monthly": joined([monthly_table(lane, dates[: len(c)], c) for lane, c in curves]),
+        "yearly": joined([yearly_table(lane, dates[: len(c)], c) for lane, c in curves]),
     }
 
 
@@ -143,7 +143,3 @@ def _solvent(equity: Floats) -> Floats:
     """Return the curve with 0 from its ruin on: what is owed beyond the capital is no return."""
     known = until_ruin(equity)
     return np.concatenate([known, np.zeros(len(equity) - len(known))])
-
-
-def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    return pd.concat([part for part in parts if len(part)] or list(parts[:1]), ignore_index=True)

@@ -9,7 +9,6 @@ from data.errors import SpecError
 from data.history import History
 from data.panel import Floats
 from data.prices import adjusted
-from forecast.errors import FitError
 
 MIN_OBSERVED = 0.8
 """Share of context rows that must be observed before a series is forecast."""
@@ -72,27 +71,6 @@ def context_window(history: History, field: str, context: int) -> Context:
     filled = carried(filled[::-1])[::-1]
     names = tuple(name for name, kept in zip(history.panel.series, keep, strict=True) if kept)
     return Context(names, np.ascontiguousarray(filled), observed[:, keep])
-
-
-def training_windows(values: Floats, context: int, horizon: int) -> tuple[Floats, Floats]:
-    """Return every stride-1 window of one series: inputs (N, context) and targets (N, horizon).
-
-    Args:
-        values: (T,) one series, gaps carried; leading NaN are dropped.
-        context: input length.
-        horizon: target length; the last target row is the last row given, so no label lies beyond it.
-
-    Raises:
-        FitError: when the series is shorter than ``context + horizon``.
-    """
-    start = int(np.argmax(~np.isnan(values))) if (~np.isnan(values)).any() else len(values)
-    whole = values[start:]
-    if len(whole) < context + horizon:
-        raise FitError(
-            f"history has {len(whole)} observed rows; context {context} + horizon {horizon} are needed"
-        )
-    view = np.lib.stride_tricks.sliding_window_view(whole, context + horizon)
-    return np.asarray(view[:, :context]), np.asarray(view[:, context:])
 
 
 def require_positive(values: Floats, series: tuple[str, ...], field: str) -> None:

@@ -48,19 +48,6 @@ class Activity:
         return len(self.traded)
 
 
-def one_way_turnover(drifted: Floats, wanted: Floats) -> Floats:
-    """Return .5 sum |w - w_drifted| over the last axis of asset weights (..., S) -> (...); a full swap is 1.
-
-    Raises:
-        MetricError: when the shapes differ.
-    """
-    if np.shape(drifted) != np.shape(wanted):
-        raise MetricError(
-            f"weights have shapes {np.shape(drifted)} and {np.shape(wanted)}; one shape is needed"
-        )
-    return np.asarray(0.5 * np.abs(np.asarray(wanted) - np.asarray(drifted)).sum(axis=-1))
-
-
 def annual_turnover(activity: Activity) -> Metric:
     """Return the one-way turnover a year: half of buys plus sells over equity; a full swap is 1."""
     return measured(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -39,23 +39,6 @@ SECTIONS = (
     fits_section,
 )
 """Every section between the verdict and the glossary, in order; a new one is a function and a line here."""
-
-
-class StoredRun(Protocol):
-    """Anything with a manifest and tables, as ``backtest.run.Run`` has."""
-
-    @property
-    def manifest(self) -> Mapping[str, Any]:
-        """What the run is and what it concluded."""
-
-    @property
-    def tables(self) -> Mapping[str, pd.DataFrame]:
-        """The stored tables by name."""
-
-
-def write_run_report(run: StoredRun, path: Path) -> Path:
-    """Write the report of a run and return its path."""
-    return write_report(run.manifest, run.tables, path)
 
 
 def write_report(manifest: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], path: Path) -> Path:

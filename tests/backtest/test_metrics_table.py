@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from backtest.errors import MetricError
-from backtest.metrics.activity import Activity, one_way_turnover
+from backtest.metrics.activity import Activity
 from backtest.metrics.bootstrap import RESAMPLED
 from backtest.metrics.returns import Returns
 from backtest.metrics.table import ACTIVITY_METRICS, COLUMNS, METRICS, headline, metrics_frame
@@ -75,13 +75,6 @@ def test_activity_metrics_of_a_known_account() -> None:
 
 def test_turnover_of_a_short_record_is_not_annualised() -> None:
     assert ACTIVITY_METRICS["annual_turnover"](activity(20)).flag == "n/a (20 < 63 periods)"
-
-
-def test_a_full_swap_is_one_turnover() -> None:
-    drifted, wanted = np.array([[1.0, 0.0], [0.5, 0.5]]), np.array([[0.0, 1.0], [0.5, 0.5]])
-    assert one_way_turnover(drifted, wanted).tolist() == [1.0, 0.0]
-    with pytest.raises(MetricError, match="shape"):
-        one_way_turnover(drifted, wanted[:1])
 
 
 @pytest.mark.parametrize(

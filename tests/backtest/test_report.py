@@ -8,7 +8,6 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,7 @@ import pytest
 
 from backtest.errors import RunError
 from backtest.report.blocks import Absent
-from backtest.report.html import MAX_BYTES, render_report, write_report, write_run_report
+from backtest.report.html import MAX_BYTES, render_report, write_report
 from backtest.report.material import Material
 from backtest.report.overview import MEANINGS, metrics_section, verdict_words
 from backtest.report.palette import GROUNDS, PALETTE, diverging, swaps
@@ -125,12 +124,6 @@ def test_a_very_long_run_stays_below_the_size_limit():
 
 def test_the_same_run_gives_the_same_bytes(run, html):
     assert render_report(*run) == html
-
-
-def test_a_run_object_is_taken_too(run, html, tmp_path):
-    manifest, tables = run
-    stored = SimpleNamespace(manifest=manifest, tables=tables)
-    assert write_run_report(stored, tmp_path / "a.html").read_text(encoding="utf-8") == html
 
 
 def test_every_script_is_allowed_by_its_hash_and_no_hash_is_spare(page):

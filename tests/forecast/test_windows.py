@@ -9,8 +9,7 @@ from data.errors import SpecError
 from data.history import History
 from data.panel import Panel
 from data.sessions import BarClock
-from forecast.errors import FitError
-from forecast.windows import carried, context_window, require_positive, target_values, training_windows
+from forecast.windows import carried, context_window, require_positive, target_values
 
 NAN = np.nan
 
@@ -76,23 +75,6 @@ def test_series_keep_the_order_of_the_panel():
     window = context_window(history_of([range(10), late, range(10, 20)]), "close", 10)
     assert window.series == ("S0", "S2")
     np.testing.assert_array_equal(window.last, [9, 19])
-
-
-def test_training_windows_have_stride_one_and_end_with_the_last_row():
-    inputs, targets = training_windows(np.arange(6.0), 3, 2)
-    np.testing.assert_array_equal(inputs, [[0, 1, 2], [1, 2, 3]])
-    np.testing.assert_array_equal(targets, [[3, 4], [4, 5]])
-
-
-def test_leading_gaps_are_dropped_from_training_windows():
-    inputs, _ = training_windows(np.array([NAN, NAN, 2.0, 3, 4, 5]), 2, 1)
-    np.testing.assert_array_equal(inputs, [[2, 3], [3, 4]])
-
-
-@pytest.mark.parametrize("values", [[1.0, 2, 3], [NAN, NAN, 1, 2, 3], [NAN] * 9])
-def test_too_few_rows_for_one_window_are_a_fit_error(values):
-    with pytest.raises(FitError, match="observed rows; context 2 \\+ horizon 2 are needed"):
-        training_windows(np.array(values), 2, 2)
 
 
 def test_a_value_without_logarithm_is_named():
