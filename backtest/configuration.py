@@ -10,7 +10,11 @@ from data.errors import SpecError
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Return the mapping a YAML file holds."""
+    """Return the mapping a YAML file holds.
+
+    Raises:
+        SpecError: when the file cannot be read or does not hold a mapping.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -24,7 +28,11 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def apply_overrides(config: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """Return the mapping with each ``a.b=c`` set; the value is read as YAML, list items are named by position."""
+    """Return the mapping with each ``a.b=c`` set; the value is read as YAML, list items are named by position.
+
+    Raises:
+        SpecError: when an override has no key and value, or its place does not exist.
+    """
     changed: dict[str, Any] = json.loads(json.dumps(dict(config)))
     for override in overrides:
         path, equals, text = override.partition("=")

@@ -116,8 +116,12 @@ def _by_period(dates: Dates, equity: Floats, unit: str) -> tuple[Dates, Floats]:
     """Return the periods that hold a return, (P,), and their compounded returns, (P,)."""
     days, curve = _checked(dates, equity)
     periods = days.astype(unit)
-    if (np.diff(periods) < np.timedelta64(0)).any():
-        raise MetricError("dates decrease; the rows of an equity curve run forward in time")
+    back = np.flatnonzero(np.diff(periods) < np.timedelta64(0))
+    if len(back):
+        row = int(back[0]) + 1
+        raise MetricError(
+            f"dates decrease at row {row} ({days[row]} after {days[row - 1]}); they must run forward"
+        )
     last = np.append(np.flatnonzero(periods[1:] != periods[:-1]), len(periods) - 1)
     anchors = np.concatenate([[0], last[last > 0]])
     return periods[anchors[1:]], curve[anchors[1:]] / curve[anchors[:-1]] - 1

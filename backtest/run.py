@@ -97,7 +97,11 @@ def load_run(folder: Path) -> Run:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Return the manifest of the run stored in a folder, without its tables."""
+    """Return the manifest of the run stored in a folder, without its tables.
+
+    Raises:
+        RunError: when it is not there or damaged.
+    """
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
     except (OSError, ValueError) as error:
@@ -106,7 +110,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def list_runs(runs: Path) -> list[dict[str, Any]]:
-    """Return the manifests of all finished runs, newest first."""
+    """Return the manifests of all finished runs, newest first.
+
+    Raises:
+        RunError: when one is damaged.
+    """
     folders = [path.parent for path in runs.glob(f"*/{MANIFEST}")]
     return sorted(map(read_manifest, folders), key=lambda m: str(m.get("recorded_at")), reverse=True)
 

@@ -108,7 +108,11 @@ def load_spec(path: Path | str, overrides: Sequence[str] = ()) -> RunSpec:
 
 
 def build_spec(config: Mapping[str, Any]) -> RunSpec:
-    """Return the spec of a mapping, or one SpecError that names every fault in it."""
+    """Return the spec of a mapping, or one SpecError that names every fault in it.
+
+    Raises:
+        SpecError: when a key is unknown or missing, or a value is not allowed.
+    """
     faults = [f"unknown key '{key}'{nearest(key, KEYS)}" for key in config if key not in KEYS]
     merged = {**DEFAULTS, **config}
     faults += [f"missing key '{key}'" for key in KEYS if key not in merged]

@@ -49,6 +49,9 @@ def add_trials(ledger: Path, trials: Sequence[Trial]) -> int:
     """Append the trials that are not in the ledger yet and return how many were new.
 
     The file is locked while it is read and appended, so any number of processes may count at once.
+
+    Raises:
+        RunError: when a line already there cannot be read.
     """
     ledger.parent.mkdir(parents=True, exist_ok=True)
     with ledger.open("a+", encoding="utf-8") as file:

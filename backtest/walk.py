@@ -58,7 +58,16 @@ class Plan:
 
 @dataclass(frozen=True)
 class FitRecord:
-    """One fit: why, on how much, and what it cost."""
+    """One fit: why, on how much, and what it cost.
+
+    Attributes:
+        cutoff: the decision for which it was made; it read nothing later.
+        fold: number of the fold.
+        reason: why it was due, in words.
+        rows: bars it read.
+        cpu_seconds: CPU time of the fit, this process only.
+        cost_proxy: rows times series: a cost that is the same on every machine.
+    """
 
     cutoff: np.datetime64
     fold: int

@@ -51,7 +51,11 @@ class History:
 
     @property
     def cutoff(self) -> np.datetime64:
-        """The end of the last bar: what is known is known at this instant."""
+        """The end of the last bar: what is known is known at this instant.
+
+        Raises:
+            PanelError: when there is no bar.
+        """
         if not len(self.panel):
             raise PanelError("the history has no rows, so it has no cutoff")
         return np.datetime64(self.panel.times[-1])
@@ -79,7 +83,11 @@ class History:
         return replace(self, panel=self.panel.last(count))
 
     def select(self, series: Sequence[str]) -> "History":
-        """Return the history of these series, in this order."""
+        """Return the history of these series, in this order.
+
+        Raises:
+            PanelError: when one does not exist or is named twice.
+        """
         kept = np.isin(self.actions.series, list(series))
         return replace(
             self,

@@ -81,7 +81,7 @@ def add_revision(lake: Path, name: str, long: pd.DataFrame, origin: Origin) -> E
         (lake / FILES).mkdir(parents=True, exist_ok=True)
         with (lake / MANIFEST).open("a+", encoding="utf-8") as manifest:
             fcntl.flock(manifest, fcntl.LOCK_EX)
-            known = [entry for entry in _parse(lake) if entry.name == name]
+            known = [entry for entry in entries(lake) if entry.name == name]
             sha256 = _store(lake, long)
             if known and known[-1].sha256 == sha256:
                 return known[-1]
@@ -95,8 +95,22 @@ def add_revision(lake: Path, name: str, long: pd.DataFrame, origin: Origin) -> E
 
 
 def entries(lake: Path) -> list[Entry]:
-    """Return every revision of every dataset, oldest first."""
-    return _parse(lake)
+    """Return every revision of every dataset, oldest first.
+
+    Raises:
+        LakeError: when a line of the manifest cannot be read.
+    """
+    path = lake / MANIFEST
+    if not path.exists():
+        return []
+    found = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            row: Mapping[str, Any] = json.loads(line)
+            found.append(Entry(**{**row, "series": tuple(row["series"])}))
+        except (ValueError, TypeError, KeyError) as error:
+            raise LakeError(f"line {number} of {path} cannot be read: {error}") from error
+    return found
 
 
 def find_entry(lake: Path, name: str, as_of: Any | None = None) -> Entry:
@@ -112,7 +126,7 @@ def find_entry(lake: Path, name: str, as_of: Any | None = None) -> Entry:
     if as_of is None:
         return revisions[-1]
     instant = as_time(as_of)
-    seen = [entry for entry in revisions if as_time(_naive(entry.fetched_at)) <= instant]
+    seen = [entry for entry in revisions if as_time(pd.Timestamp(entry.fetched_at)) <= instant]
     if not seen:
         raise LakeError(
             f"dataset '{name}' was first fetched at {revisions[0].fetched_at}; nothing was known at {instant}"
@@ -152,20 +166,6 @@ def verify(lake: Path) -> list[str]:
     return faults
 
 
-def _parse(lake: Path) -> list[Entry]:
-    path = lake / MANIFEST
-    if not path.exists():
-        return []
-    found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            row: Mapping[str, Any] = json.loads(line)
-            found.append(Entry(**{**row, "series": tuple(row["series"])}))
-        except (ValueError, TypeError, KeyError) as error:
-            raise LakeError(f"line {number} of {path} cannot be read: {error}") from error
-    return found
-
-
 def _store(lake: Path, long: pd.DataFrame) -> str:
     draft = lake / FILES / f".draft-{os.getpid()}"
     try:
@@ -193,7 +193,3 @@ def _entry(name: str, sha256: str, revision: int, long: pd.DataFrame, origin: Or
         last=str(np.datetime64(stamps.max(), "s")),
         **asdict(origin),
     )
-
-
-def _naive(stamp: str) -> Any:
-    return pd.Timestamp(stamp)

@@ -106,24 +106,40 @@ class Panel:
         return self.values[:, :, self.field_index(name)]
 
     def field_index(self, name: str) -> int:
-        """Return the position of a field."""
+        """Return the position of a field.
+
+        Raises:
+            PanelError: when the field does not exist.
+        """
         if name not in self.fields:
             raise PanelError(f"field '{name}' is not in the panel{nearest(name, self.fields)}")
         return self.fields.index(name)
 
     def series_index(self, name: str) -> int:
-        """Return the position of a series."""
+        """Return the position of a series.
+
+        Raises:
+            PanelError: when the series does not exist.
+        """
         if name not in self.series:
             raise PanelError(f"series '{name}' is not in the panel{nearest(name, self.series)}")
         return self.series.index(name)
 
     def select(self, series: Sequence[str]) -> "Panel":
-        """Return the panel with these series, in this order."""
+        """Return the panel with these series, in this order.
+
+        Raises:
+            PanelError: when one does not exist or is named twice.
+        """
         order = [self.series_index(name) for name in series]
         return replace(self, series=tuple(series), values=self.values[:, order, :])
 
     def with_field(self, name: str, values: Floats) -> "Panel":
-        """Return the panel with one more field, (T, S), or with that field replaced."""
+        """Return the panel with one more field, (T, S), or with that field replaced.
+
+        Raises:
+            PanelError: when the shape is not the panel's, or a value is infinite.
+        """
         if values.shape != self.values.shape[:2]:
             raise PanelError(f"field '{name}' has shape {values.shape}; the panel is {self.values.shape[:2]}")
         kept = [i for i, field in enumerate(self.fields) if field != name]

@@ -81,7 +81,11 @@ class Registry(Generic[Role]):
         return validated(self.load(str(config["kind"])), rest, where)
 
     def kind_of(self, built: object) -> str:
-        """Return the kind name under which a spec's class is registered."""
+        """Return the kind name under which a spec's class is registered.
+
+        Raises:
+            SpecError: when the class is not in the table.
+        """
         path = f"{type(built).__module__}:{type(built).__qualname__}"
         for kind, target in self.kinds.items():
             if target == path:

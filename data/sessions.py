@@ -42,7 +42,11 @@ class BarClock:
         bar_length(self.bar)
 
     def next(self, cutoff: Any, count: int) -> Times:
-        """Return the stamps of the ``count`` bars that end after the cutoff, (count,)."""
+        """Return the stamps of the ``count`` bars that end after the cutoff, (count,).
+
+        Raises:
+            SpecError: when the calendar is not published that far ahead.
+        """
         start = as_time(cutoff)
         step = bar_length(self.bar)
         if self.calendar == ALWAYS:
@@ -88,7 +92,11 @@ class BarClock:
 
 @lru_cache(maxsize=64)
 def bar_length(bar: str) -> np.timedelta64:
-    """Return the nominal length of a bar; a session counts as one day."""
+    """Return the nominal length of a bar; a session counts as one day.
+
+    Raises:
+        SpecError: when the text is no length, or the length is not positive.
+    """
     if bar == "session":
         return DAY
     import pandas as pd

@@ -89,4 +89,4 @@ class AbstractFitted(ABC):
 
     @abstractmethod
     def save(self, folder: Path) -> None:
-        """Write the fitted state (npz, JSON, model text, safetensors) into an existing empty folder; never pickle."""
+        """Write the fitted state (npz, JSON, the model's own text or JSON) into an existing empty folder; never pickle."""

@@ -156,7 +156,10 @@ def _difference(losses_a: Floats, losses_b: Floats, lags: int) -> Floats:
             f"{len(a)} losses were given; with {lags} lags more than {2 * (lags + 1)} are needed"
         )
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        raise ForecastError("a loss is not finite; leave out decisions that were not scored")
+        row = int(np.flatnonzero(~(np.isfinite(a) & np.isfinite(b)))[0])
+        raise ForecastError(
+            f"losses at row {row} are {a[row]} and {b[row]}; they must be finite: leave out decisions that were not scored"
+        )
     return a - b
 
 

@@ -78,7 +78,11 @@ def lower_levels(forecast: QuantileForecast) -> Floats:
 
 
 def conformal_scores(forecast: QuantileForecast, truth: Floats, scale: Scale) -> Floats:
-    """Return the score of every pair, (S, H, P), NaN where the truth is not known; positive outside the pair."""
+    """Return the score of every pair, (S, H, P), NaN where the truth is not known; positive outside the pair.
+
+    Raises:
+        ForecastError: when the truth is not (S, H), or a relative scale is not above 0.
+    """
     pairs = len(lower_levels(forecast))
     lower, upper = forecast.values[..., :pairs], forecast.values[..., ::-1][..., :pairs]
     if truth.shape != forecast.values.shape[:2]:

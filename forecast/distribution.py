@@ -148,7 +148,10 @@ class SampleForecast:
                 f"samples have shape {samples.shape}; (S, H, N) with S, H = {len(self.series)}, {len(self.times)} is needed"
             )
         if not np.isfinite(samples).all():
-            raise ForecastError("a sampled path is not finite")
+            s, h, n = np.argwhere(~np.isfinite(samples))[0]
+            raise ForecastError(
+                f"path {n} of {self.series[s]} at step {h + 1} is {samples[s, h, n]}; it must be finite"
+            )
         object.__setattr__(self, "samples", read_only(samples))
 
     def to_quantiles(self, levels: tuple[float, ...] = DEFAULT_LEVELS) -> QuantileForecast:
@@ -171,10 +174,16 @@ class CategoricalForecast:
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values, np.float64)
-        if values.shape != (len(self.series), len(self.times), len(self.classes)):
-            raise ForecastError(f"probabilities have shape {values.shape}; (S, H, K) is needed")
-        if (values < 0).any() or not np.allclose(values.sum(axis=2), 1.0, rtol=0, atol=1e-9):
-            raise ForecastError("probabilities must be non-negative and sum to one")
+        wanted = (len(self.series), len(self.times), len(self.classes))
+        if values.shape != wanted:
+            raise ForecastError(f"probabilities have shape {values.shape}; (S, H, K) = {wanted} is needed")
+        wrong = ~((values >= 0).all(axis=2) & (np.abs(values.sum(axis=2) - 1.0) <= 1e-9))
+        if wrong.any():
+            s, h = np.argwhere(wrong)[0]
+            raise ForecastError(
+                f"probabilities of {self.series[s]} at step {h + 1} are {values[s, h].tolist()}; they must be 0 or more "
+                "and sum to 1"
+            )
         object.__setattr__(self, "values", read_only(values))
 
 
@@ -190,10 +199,16 @@ class ProfileForecast:
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values, np.float64)
-        if values.shape != (len(self.series), len(self.times), len(self.edges) - 1, 2):
-            raise ForecastError(f"profile has shape {values.shape}; (S, H, bins, 2) is needed")
-        if not np.isfinite(values).all() or (values < 0).any():
-            raise ForecastError("path lengths must be finite and non-negative")
+        wanted = (len(self.series), len(self.times), len(self.edges) - 1, 2)
+        if values.shape != wanted:
+            raise ForecastError(f"profile has shape {values.shape}; (S, H, bins, 2) = {wanted} is needed")
+        wrong = ~(np.isfinite(values) & (values >= 0))
+        if wrong.any():
+            s, h, b, way = np.argwhere(wrong)[0]
+            raise ForecastError(
+                f"path length of {self.series[s]} at step {h + 1}, bin {b} is {values[s, h, b, way]}; it must be finite "
+                "and 0 or more"
+            )
         object.__setattr__(self, "values", read_only(values))
 
 

@@ -23,7 +23,11 @@ def write_state(folder: Path, arrays: Mapping[str, npt.NDArray[Any]], facts: Map
 
 
 def read_state(folder: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
-    """Return the arrays and facts that ``write_state`` wrote."""
+    """Return the arrays and facts that ``write_state`` wrote.
+
+    Raises:
+        ForecastError: when a file is missing or damaged.
+    """
     try:
         return read_arrays(folder / _ARRAYS), json.loads((folder / _FACTS).read_text())
     except (OSError, ValueError, EOFError, BadZipFile) as error:

@@ -74,7 +74,11 @@ def context_window(history: History, field: str, context: int) -> Context:
 
 
 def require_positive(values: Floats, series: tuple[str, ...], field: str) -> None:
-    """Raise unless every observed value is above 0, as log returns need."""
+    """Raise unless every observed value is above 0, as log returns need.
+
+    Raises:
+        SpecError: when a value is 0 or below; names the series and the row.
+    """
     bad = np.nan_to_num(values, nan=1.0) <= 0
     if bad.any():
         t, s = np.argwhere(bad)[0]

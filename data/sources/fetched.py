@@ -56,14 +56,22 @@ class AbstractFetchedSource(AbstractSource):
         """Return the source, licence and clock of the bars."""
 
     def fetch(self, lake: Path, fetched_at: str, transport: Any | None = None) -> Entry:
-        """Download the bars and store them as a revision of ``dataset``; ``fetched_at`` is an ISO instant, UTC."""
+        """Download the bars and store them as a revision of ``dataset``; ``fetched_at`` is an ISO instant, UTC.
+
+        Raises:
+            SourceError: when no series is named, or the download fails.
+        """
         if not self.series:
             raise SourceError(f"{self.dataset}: 'series' is empty; name at least one symbol to fetch")
         long = self.download(self.transport() if transport is None else transport)
         return add_revision(lake, self.dataset, long, self.origin(fetched_at))
 
     def load(self, lake: Path, as_of: np.datetime64 | None = None) -> History:
-        """Return what the lake holds of the dataset; never reaches the network."""
+        """Return what the lake holds of the dataset; never reaches the network.
+
+        Raises:
+            SourceError: when the lake holds none of it.
+        """
         try:
             entry = find_entry(lake, self.dataset, as_of)
         except LakeError as error:

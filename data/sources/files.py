@@ -215,7 +215,11 @@ class CsvSource(AbstractFileSource):
     """Comma-separated tables with a header line; ``.gz`` files are unpacked."""
 
     def read(self, path: Path) -> pd.DataFrame:
-        """Return the raw table of a CSV file."""
+        """Return the raw table of a CSV file.
+
+        Raises:
+            SourceError: when the file cannot be read as CSV.
+        """
         try:
             return pd.read_csv(path, low_memory=False)
         except (OSError, ValueError) as error:
@@ -227,7 +231,11 @@ class ParquetSource(AbstractFileSource):
     """Parquet tables."""
 
     def read(self, path: Path) -> pd.DataFrame:
-        """Return the raw table of a Parquet file."""
+        """Return the raw table of a Parquet file.
+
+        Raises:
+            SourceError: when the file cannot be read as Parquet.
+        """
         try:
             return pd.read_parquet(path)
         except (OSError, ValueError) as error:

@@ -110,7 +110,7 @@ def test_samples_become_their_empirical_quantiles():
     [
         (np.zeros((1, 3, 5)), "S, H = 1, 2"),
         (np.zeros((1, 2, 0)), "S, H = 1, 2"),
-        (np.full((1, 2, 4), np.inf), "finite"),
+        (np.full((1, 2, 4), np.inf), "path 0 of A at step 1 is inf; it must be finite"),
     ],
 )
 def test_samples_of_the_wrong_shape_or_infinite_are_refused(samples, message):
@@ -121,7 +121,10 @@ def test_samples_of_the_wrong_shape_or_infinite_are_refused(samples, message):
 def test_probabilities_sum_to_one():
     CategoricalForecast(CUTOFF, TIMES[:1], ("A",), ("up", "down"), np.array([[[0.4, 0.6]]]))
     for wrong in ([[[0.4, 0.5]]], [[[-0.1, 1.1]]]):
-        with pytest.raises(ForecastError, match="non-negative and sum to one"):
+        with pytest.raises(
+            ForecastError,
+            match=r"probabilities of A at step 1 are \[.*\]; they must be 0 or more and sum to 1",
+        ):
             CategoricalForecast(CUTOFF, TIMES[:1], ("A",), ("up", "down"), np.array(wrong))
     with pytest.raises(ForecastError, match=r"\(S, H, K\)"):
         CategoricalForecast(CUTOFF, TIMES, ("A",), ("up", "down"), np.array([[[0.4, 0.6]]]))
@@ -130,7 +133,7 @@ def test_probabilities_sum_to_one():
 def test_path_lengths_are_not_negative():
     edges = np.array([1.0, 2.0, 3.0])
     assert ProfileForecast(CUTOFF, TIMES[:1], ("A",), edges, np.ones((1, 1, 2, 2))).values.sum() == 4
-    with pytest.raises(ForecastError, match="finite and non-negative"):
+    with pytest.raises(ForecastError, match="of A at step 1, bin 0 is -1.0; it must be finite and 0 or more"):
         ProfileForecast(CUTOFF, TIMES[:1], ("A",), edges, -np.ones((1, 1, 2, 2)))
     with pytest.raises(ForecastError, match="bins, 2"):
         ProfileForecast(CUTOFF, TIMES[:1], ("A",), edges, np.ones((1, 1, 3, 2)))
