@@ -15,15 +15,23 @@ find_python() {
   return 3
 }
 
+# make_venv FOLDER: nothing when it is there; stops with one line when no Python can make it.
+make_venv() {
+  local python
+  if [ -x "$1/bin/python" ]; then return; fi
+  python=$(find_python)
+  "$python" -m venv "$1"
+}
+
 # ensure_venv FOLDER core|all [CONSTRAINTS]: `core` is what a user runs (no torch), `all` adds every extra and the tests' tools.
 ensure_venv() {
   local folder=$1 flavour=$2 constraints=${3:-requirements.lock} extras="" want
   [ "$flavour" = all ] && extras="[deep,backtrader,cluster,yahoo,crypto,dev]"
-  want=$(cat pyproject.toml "$constraints" | sha256sum | cut -d' ' -f1)
+  want=$(cat pyproject.toml "$constraints" | cksum)
   if [ "$(cat "$folder/.wayfold-all" 2>/dev/null)" = "$want" ]; then return; fi
   if [ "$(cat "$folder/.wayfold-$flavour" 2>/dev/null)" = "$want" ]; then return; fi
   echo "installing into $folder ($flavour) ..." >&2
-  [ -x "$folder/bin/python" ] || "$(find_python)" -m venv "$folder"
+  make_venv "$folder"
   "$folder/bin/python" -m pip install --quiet --constraint "$constraints" --editable ".$extras"
   echo "$want" >"$folder/.wayfold-$flavour"
 }
