@@ -68,19 +68,19 @@ def run_spec(
         RunError: when the disk does not take it.
     """
     begun = time.process_time()
-    name = experiment_id(spec, history)
+    identifier = experiment_id(spec, history)
     require_space(places.runs)
-    partial = places.runs / f".{name}.partial"
+    partial = places.runs / f".{identifier}.partial"
     try:
         walked = walk_history(spec, history, report, partial)
         report(len(walked.records), len(walked.records), "scoring forecasts and accounts")
         tables = run_tables(walked)
-        trials = _trials(walked, tables, name)
+        trials = _trials(walked, tables, identifier)
         add_trials(places.trials, trials)
         known = read_trials(places.trials, trial_key(spec.data.identity()))
         facts = conclude(walked, tables, known)
         seconds = time.process_time() - begun
-        run = Run({**_provenance(walked, name, recorded_at, seconds), **facts.manifest}, facts.tables)
+        run = Run({**_provenance(walked, identifier, recorded_at, seconds), **facts.manifest}, facts.tables)
         save_run(run, places.runs)
     except BaseException:
         _drop_unfinished(partial)
@@ -153,10 +153,10 @@ def _trial_id(spec: RunSpec, lane: Lane, key: str) -> str:
     return hashlib.sha256(json.dumps([key, settings], sort_keys=True).encode()).hexdigest()
 
 
-def _provenance(walked: Walked, name: str, recorded_at: str | None, seconds: float) -> dict[str, Any]:
+def _provenance(walked: Walked, identifier: str, recorded_at: str | None, seconds: float) -> dict[str, Any]:
     spec, history = walked.plan.spec, walked.history
     return {
-        "id": name,
+        "id": identifier,
         "name": spec.name,
         "recorded_at": recorded_at,
         "code_version": code_version(),
