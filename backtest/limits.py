@@ -34,7 +34,8 @@ class Limits:
     def apply(self, decision: Decision, book: Book, market: Market) -> Decision:
         """Return the decision inside the limits: clipped, scaled to the gross limit, small changes left alone.
 
-        Untradable series are never traded. Reducing a position to zero is never too small to trade.
+        Untradable series are never traded. A weight of zero is never too small to ask for: it closes a position, and where
+        nothing is held yet it ends an order that still rests.
         """
         held = book.weights
         wanted = np.where(market.tradable, decision.weights, np.nan)
@@ -46,5 +47,5 @@ class Limits:
             wanted = wanted * (room / asked)
             after = np.where(np.isnan(wanted), held, wanted)
         least = min(self.min_trade, market.max_weight / 2)
-        small = (np.abs(after - held) < least) & ~((after == 0) & (held != 0))
+        small = (np.abs(after - held) < least) & (after != 0)
         return Decision(decision.cutoff, decision.series, np.where(small, np.nan, wanted))

@@ -5,6 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtest.book import Book
+from backtest.costs import NoCosts
+from backtest.engine.advance import advance, place
+from backtest.engine.bars import Bars
+from backtest.engine.rules import EngineSpec
+from backtest.engine.state import book as account
+from backtest.engine.state import start_state
 from backtest.limits import Limits
 from backtest.policies.base import Decision, Market
 
@@ -46,6 +52,20 @@ def test_small_changes_are_left_alone_but_a_close_is_not() -> None:
     assert np.isnan(decided[0])
     assert decided[1] == 0.0
     assert np.isnan(decided[2])
+
+
+def test_asking_for_nothing_ends_an_order_that_never_filled() -> None:
+    spec, days = EngineSpec(capital=1000.0), np.arange("2020-01-01", "2020-01-05", dtype="datetime64[D]")
+    price, none = np.full((4, 1), 10.0), np.zeros((4, 1))
+    volume = np.array([[1e6], [0.0], [1e6], [1e6]])
+    bars = Bars(days, ("A",), price, price, price, price, volume, none + 1, none, np.array([True]))
+    here = Market(np.array([True]), np.zeros(1), 252.0, 1.0, 1.0)
+    state = start_state(("A",), spec)
+    for row, weight in enumerate([1.0, 0.0, 0.0, 0.0]):
+        state = advance(state, bars.rows(row, row + 1), spec, NoCosts(), 252.0).state
+        wanted = Decision(bars.times[row], ("A",), np.array([weight]))
+        state = place(state, Limits().apply(wanted, account(state), here), spec, here.tradable)
+        assert state.units[0] == 0.0
 
 
 def test_an_equal_share_of_gross_is_the_default_cap() -> None:
