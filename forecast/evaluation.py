@@ -269,10 +269,7 @@ def _scores(
 
 def _score_cells(row: ScoredRows, marks: _Marks, inside: np.ndarray) -> dict[str, float]:
     truth, point = row.truth[inside], row.point[inside]
-    is_variance = bool(np.isnan(marks.integral).all())
-    direction = direction_score(
-        truth, point, np.full_like(truth, np.nan) if is_variance else row.last[inside]
-    )
+    direction = direction_score(truth, point, marks.origin[inside])
     return {
         "n": int((~np.isnan(truth)).sum()),
         "rmse": root_mean_squared_error(truth, point),

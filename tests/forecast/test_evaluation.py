@@ -140,6 +140,21 @@ def test_scores_equal_a_slow_recount_of_the_forecast_table() -> None:
     assert losses.mean() == pytest.approx(row(found, "ridge")["crps"])
 
 
+def test_direction_of_log_returns_is_that_of_the_same_levels() -> None:
+    history, cutoffs = market(), range(100, 300, 3)
+    levels = run(history, cutoffs, ridge=0.3)
+    returns = {
+        label: [
+            replace(each, quantity="log_return", values=np.log(each.values / each.last[:, None, None]))
+            for each in many
+        ]
+        for label, many in levels.items()
+    }
+    of_levels, of_returns = (evaluate(many, history, field="close") for many in (levels, returns))
+    for name in ("direction_accuracy", "direction_base_rate"):
+        assert row(of_returns, "ridge")[name] == row(of_levels, "ridge")[name]
+
+
 def test_honest_quantiles_are_calibrated_in_every_table() -> None:
     history = market(3000)
     found = evaluate(run(history, range(50, 2990, 3)), history, field="close")
