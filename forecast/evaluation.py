@@ -11,7 +11,8 @@ Conventions of the tables:
 - Quantiles of an unbounded forecast are scored as stored.
 - ``variance``: the truth is the squared one-bar log return, a noisy proxy. The test loss is QLIKE. Pinball, CRPS, Winkler,
   coverage, calibration and PIT are NaN: quantiles of a variance are not quantiles of its proxy, so comparing them is not
-  proper. Direction is NaN, as the last value is no variance.
+  proper. Direction is NaN, as the last value is no variance. A variance forecast as 0 (a series that did not move in its
+  whole context) has no QLIKE: such a cell is left out of the test.
 """
 
 from collections.abc import Mapping, Sequence
@@ -180,7 +181,9 @@ def _marks(row: ScoredRows, frame: Frame, scale: Floats, divisor: Floats) -> _Ma
     if frame.quantity == "variance":
         none = np.full(len(row.truth), np.nan)
         grid = np.full(row.values.shape, np.nan)
-        return _Marks(grid, none, none, none, scaled, none, qlike_loss(row.truth, row.point), error, none)
+        positive = row.point > 0
+        loss = np.where(positive, qlike_loss(row.truth, np.where(positive, row.point, 1.0)), np.nan)
+        return _Marks(grid, none, none, none, scaled, none, loss, error, none)
     losses = pinball_loss(row.truth, row.values, frame.levels)
     crps = crps_from_pinball(losses, row.truth, row.values, frame.levels) / divisor
     low, high = _band(row, frame)

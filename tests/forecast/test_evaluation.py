@@ -15,6 +15,8 @@ from data.sessions import BarClock
 from forecast.distribution import DEFAULT_LEVELS, QuantileForecast
 from forecast.errors import ForecastError
 from forecast.evaluation import Evaluation, evaluate, truth_of
+from forecast.models.naive import Naive
+from forecast.randomness import RandomStreams
 from forecast.skill import NO_SKILL, SKILL, TOO_FEW
 
 _PATH = Path(__file__).resolve().parents[1] / "oracles" / "scores_oracle.py"
@@ -273,6 +275,20 @@ def test_variance_is_judged_by_qlike_and_its_quantiles_are_not_scored() -> None:
         assert np.isnan(scores[name])
     assert np.isfinite(scores[["rmse", "mae", "mase"]].astype(float)).all()
     assert found.calibration["empirical"].isna().all()
+
+
+def test_a_halted_series_is_left_out_of_a_variance_test() -> None:
+    history = market(names=("A", "B"))
+    cube = np.array(history.panel.values)
+    cube[300:340, 1] = cube[300, 1]
+    halted = replace(history, panel=Panel(history.times, ("A", "B"), history.panel.fields, cube))
+    model = Naive(context=20, horizon=1, quantity="variance")
+    fitted = model.fit(halted.until(halted.times[250]), RandomStreams(0, halted.times[250]))
+    cutoffs = halted.times[251:390]
+    forecasts = [fitted.predict(halted.until(t), RandomStreams(0, t)) for t in cutoffs]
+    assert min(float(forecast.values.min()) for forecast in forecasts) == 0.0
+    found = evaluate({"naive": forecasts}, halted, field="close")
+    assert np.isfinite(found.losses["loss"]).all()
 
 
 def test_folds_are_judged_against_the_best_naive_of_the_run() -> None:
