@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.errors import LakeError
+from data.errors import LakeError, SpecError
 from data.lake import Origin, add_revision, entries, find_entry, read_entry, verify
 from data.sources.base import SOURCES
 
@@ -40,6 +40,22 @@ def test_as_of_reads_give_what_was_known_then(tmp_path: Path) -> None:
     assert now.panel.field("close")[0, 0] == 2 * then.panel.field("close")[0, 0]
     with pytest.raises(LakeError, match=r"first fetched at 2020-02-01.*nothing was known"):
         source.load(tmp_path, np.datetime64("2020-01-15"))
+
+
+def test_a_configuration_names_the_day_whose_knowledge_it_reads(tmp_path: Path) -> None:
+    add_revision(tmp_path, "a", bars(1.0), origin("2020-02-01T12:00:00"))
+    add_revision(tmp_path, "a", bars(2.0), origin("2020-03-01T12:00:00"))
+    first = [
+        SOURCES.build({"kind": "lake", "name": "a", "known_at": day})
+        .load(tmp_path)
+        .panel.field("close")[0, 0]
+        for day in ("2020-02-01", "2020-03-01T11:59", "2020-03-01")
+    ]
+    assert first == [1.0, 1.0, 2.0]
+    later = SOURCES.build({"kind": "lake", "name": "a", "known_at": "2020-04-01"})
+    assert later.load(tmp_path, np.datetime64("2020-02-15")).panel.field("close")[0, 0] == 1.0
+    with pytest.raises(SpecError, match="allowed: an ISO date"):
+        SOURCES.build({"kind": "lake", "name": "a", "known_at": "yesterday"})
 
 
 def test_a_zone_aware_fetch_time_is_read_as_its_instant(tmp_path: Path) -> None:
