@@ -140,6 +140,8 @@ def _account_sentences(label: str, metrics: pd.DataFrame, walked: Walked) -> lis
         sentences.append(
             f"Its Sharpe ratio is {sharpe['value']:.2f}; the 95 % interval {sharpe['low']:.2f} to {sharpe['high']:.2f} {covers}."
         )
+    elif np.isfinite(sharpe["value"]):
+        sentences.append(f"Its Sharpe ratio is {sharpe['value']:.2f}, and its 95 % interval is not known.")
     deflated = float(values[label, "deflated_sharpe"]["value"])
     if np.isfinite(deflated):
         sentences.append(

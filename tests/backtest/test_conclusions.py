@@ -73,6 +73,14 @@ def test_shown_skill_is_said_with_its_size_and_its_adjusted_p_value() -> None:
     assert deflated.endswith("above the best that luck would show among all trials, is 0.40.")
 
 
+def test_a_sharpe_ratio_without_an_interval_says_so() -> None:
+    sentences = said(sharpe=(1.39, NAN, NAN))["sentences"]
+    assert "Its Sharpe ratio is 1.39, and its 95 % interval is not known." in sentences
+    assert not any(
+        "Sharpe ratio is nan" in sentence for sentence in said(sharpe=(NAN, NAN, NAN))["sentences"]
+    )
+
+
 def test_skill_that_is_only_in_the_width_is_said_to_be_so() -> None:
     found = said(direction_accuracy=0.52, mase=0.8001)
     assert found["scope"] == "in width, not in direction"
