@@ -9,11 +9,9 @@ from backtest.yaml12 import dump_yaml
 
 _FINDINGS = (
     Column("series", "Series", text),
-    Column("field", "Field", text),
     Column("kind", "Kind", label),
     Column("severity", "Severity", text),
     Column("time", "From", moment),
-    Column("until", "Until", moment),
     Column("count", "Count", count),
     Column("value", "Value", significant),
     Column("message", "What was found", text),
