@@ -6,6 +6,9 @@ from typing import Any
 
 from service.output import cell, fixed, p_value, percent, print_line, print_sentences, print_table
 
+MOST_ERRORS = 4
+"""Errors of the data that are named on the terminal; the report has all."""
+
 Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
 
 
@@ -17,6 +20,7 @@ def summary(run: Any) -> dict[str, Any]:
         "name": manifest["name"],
         "verdict": manifest["verdict"],
         "trials": manifest["trials"],
+        "findings": run.tables["findings"][["series", "kind", "severity", "message"]].to_dict("records"),
         "primary": manifest["primary"],
         "metrics": run.tables["metrics"].to_dict("records"),
         "scores": run.tables["scores"].to_dict("records"),
@@ -28,6 +32,8 @@ def show_run(run: Any) -> None:
     manifest = run.manifest
     print_line(f"run     {manifest['id'][:12]}  {manifest['name']}")
     print_line(f"data    {_span(manifest['data'])}")
+    for line in findings_lines(run.tables["findings"].to_dict("records")):
+        print_line(line)
     print_line()
     print_table("accounts, net of costs", *accounts_table(run))
     print_line()
@@ -38,6 +44,19 @@ def show_run(run: Any) -> None:
     verdict = f"{manifest['verdict']['status']} {manifest['verdict']['scope']}".strip()
     print_line(f"verdict on the forecasts  {verdict}")
     print_sentences([*manifest["verdict"]["sentences"], manifest["trials"]["sentence"]])
+
+
+def findings_lines(findings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what was found wrong with the data: errors by series and kind, the number of warnings; nothing when sound."""
+    wrong = list(
+        dict.fromkeys(f"{each['series']} {each['kind']}" for each in findings if each["severity"] == "error")
+    )
+    warnings = sum(each["severity"] == "warning" for each in findings)
+    more = f" and {len(wrong) - MOST_ERRORS} more" if len(wrong) > MOST_ERRORS else ""
+    named = f"errors in the data: {', '.join(wrong[:MOST_ERRORS])}{more}" if wrong else ""
+    warned = f"{warnings} warning{'s' if warnings > 1 else ''}" if warnings else ""
+    told = "; ".join(part for part in (named, warned) if part)
+    return [f"found   {told} (the report's data findings)"] if told else []
 
 
 def loss_name(run: Any) -> str:
