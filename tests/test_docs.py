@@ -5,11 +5,15 @@ import os
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+import data.quality
 from backtest.spec import SECTIONS
+from data.repairs import Repairs
 from service.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -113,3 +117,12 @@ def test_the_stored_tables_are_those_the_architecture_lists(
         written = [word.strip() for word in documented[name].split(",")]
         columns = [c for c in table.columns if not re.fullmatch(r"q0\.\d+", c)]
         assert [word for word in written if word and "then" not in word] == columns, name
+
+
+def test_every_finding_and_every_repair_is_explained() -> None:
+    page = (ROOT / "docs" / "data.md").read_text()
+    kinds = set(re.findall(r"\b([a-z]+(?:_[a-z]+)*) (?:[eiw]\b)", data.quality.__doc__ or "")) - {"or"}
+    choices = {choice for part in fields(Repairs) for choice in get_args(part.type)}
+    assert len(kinds) > 20
+    words = {*kinds, *choices, *(part.name for part in fields(Repairs))}
+    assert not {word for word in words if f"`{word}`" not in page}
