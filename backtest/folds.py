@@ -12,8 +12,9 @@ import numpy as np
 from backtest.errors import FoldError
 from data.errors import SpecError
 from data.history import History
-from data.panel import Times, as_time, read_only
+from data.panel import Times, read_only
 from data.registry import Registry, spec
+from data.sources.selection import instant
 
 Labels = Literal["inside", "close_to_close", "open_to_open"]
 """Where training labels come from.
@@ -77,7 +78,7 @@ class AbstractFolds(ABC):
         labels: where training labels come from; ready-made labels need a gap (see ``required_gap``).
         decide_every: bars between decisions; None means the forecast horizon.
         first: first decision time allowed (ISO), or None for the first one with enough history.
-        last: last decision time allowed (ISO), or None for the end of the data.
+        last: last decision time allowed (ISO; a bare date means its last moment), or None for the end of the data.
     """
 
     gap: Annotated[int, at.Ge(0)] = 0
@@ -240,7 +241,9 @@ def _span(times: Times, folds: AbstractFolds) -> tuple[int, int]:
         first = wanted
     stop = len(times) - 1
     if folds.last is not None:
-        stop = min(stop, int(np.searchsorted(times, _instant("folds.last", folds.last), side="right")))
+        stop = min(
+            stop, int(np.searchsorted(times, _instant("folds.last", folds.last, is_end=True), side="right"))
+        )
     if stop <= first:
         raise SpecError(
             f"folds.last was {folds.last}, before the first test at {times[first]}; no test rows are left"
@@ -248,8 +251,8 @@ def _span(times: Times, folds: AbstractFolds) -> tuple[int, int]:
     return first, stop
 
 
-def _instant(key: str, text: str) -> np.datetime64:
+def _instant(key: str, text: str, *, is_end: bool = False) -> np.datetime64:
     try:
-        return as_time(text)
-    except ValueError as error:
+        return instant(text, is_end=is_end)
+    except SpecError as error:
         raise SpecError(f"{key} was '{text}'; an ISO date such as 2010-01-31 is needed") from error

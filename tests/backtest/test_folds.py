@@ -108,3 +108,10 @@ def test_more_data_never_changes_earlier_folds() -> None:
     for a, b in zip(short[:-1], whole, strict=False):
         assert (a.cutoffs == b.cutoffs).all()
         assert a.train_start == b.train_start
+
+
+def test_a_bare_last_date_includes_the_session_of_that_day() -> None:
+    closes = np.arange("2020-01-01", "2020-03-01", dtype="datetime64[D]") + np.timedelta64(21, "h")
+    asked = RollingFolds(train=10, test=5, last="2020-02-10")
+    folds = list(walk_forward(closes.astype("datetime64[ns]"), asked, 1))
+    assert folds[-1].cutoffs[-1] == np.datetime64("2020-02-10T21:00", "ns")
