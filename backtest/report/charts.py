@@ -62,7 +62,7 @@ def _equity_figure(curves: Curves, roles: Sequence[str], labels: Mapping[str, st
 
 def drawdown_chart(curves: Curves, labels: Mapping[str, str]) -> Chart:
     """Return how far each account is below its own peak."""
-    plot = time_figure(curves.x_range, height=220, number_format="0%")
+    plot = time_figure(curves.x_range, height=220, number_format=PERCENT)
     add_shades(plot, curves.spans)
     plot.varea("time", 0, "net_drawdown", source=curves.source, fill_color=color("net"), fill_alpha=0.22)
     roles = [role for role in ("benchmark", "net") if f"{role}_drawdown" in curves.names]
@@ -80,7 +80,7 @@ def drawdown_chart(curves: Curves, labels: Mapping[str, str]) -> Chart:
 
 def yearly_chart(yearly: pd.DataFrame, lanes: Mapping[str, str], labels: Mapping[str, str]) -> Chart:
     """Return bars of the return of each calendar year."""
-    plot = plain_figure(height=220, number_format="0%")
+    plot = plain_figure(height=220, number_format=PERCENT)
     roles = [role for role in ("net", "benchmark") if role in lanes]
     wide = pd.DataFrame(
         {role: yearly[yearly["lane"] == lanes[role]].set_index("year")["return"] for role in roles}
@@ -106,7 +106,7 @@ def yearly_chart(yearly: pd.DataFrame, lanes: Mapping[str, str], labels: Mapping
 def fold_costs_chart(folds: pd.DataFrame) -> Chart:
     """Return what trading cost in each fold, as a share of equity."""
     caption = "What trading took in each fold, as a share of equity."
-    plot = _fold_bars(folds, "costs", "benchmark", "0.0%")
+    plot = _fold_bars(folds, "costs", "benchmark", PERCENT)
     return Chart("fold-costs", plot, "Costs by fold", caption, is_half=True)
 
 
@@ -115,7 +115,7 @@ def fold_turnover_chart(folds: pd.DataFrame) -> Chart:
     caption = "Value traded in each fold, in multiples of equity."
     return Chart(
         "fold-turnover",
-        _fold_bars(folds, "turnover", "net", "0.[0]"),
+        _fold_bars(folds, "turnover", "net", "0.[000]"),
         "Turnover by fold",
         caption,
         is_half=True,
@@ -217,7 +217,7 @@ def ladder_chart(costs: pd.DataFrame, lanes: Mapping[str, str], labels: Mapping[
 
 def exposure_chart(curves: Curves) -> Chart:
     """Return gross and net exposure over time."""
-    plot = time_figure(curves.x_range, height=220, number_format="0%")
+    plot = time_figure(curves.x_range, height=220, number_format=PERCENT)
     add_shades(plot, curves.spans)
     names = {"gross_exposure": ("Gross", "gross"), "net_exposure": ("Net", "net")}
     shown = {name: pair for name, pair in names.items() if name in curves.names}

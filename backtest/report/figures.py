@@ -22,8 +22,8 @@ from bokeh.plotting import figure
 from backtest.report.palette import color
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
-AMOUNT = "0.[0]a"
-PERCENT = "0.[0]%"
+AMOUNT = "0.[000]a"
+PERCENT = "0.[000]%"
 
 
 def plain_figure(*, height: int = 280, number_format: str | None = None, **settings: Any) -> Any:

@@ -15,6 +15,7 @@ import pytest
 
 from backtest.errors import RunError
 from backtest.report.blocks import Absent
+from backtest.report.charts import fold_costs_chart, fold_turnover_chart
 from backtest.report.html import MAX_BYTES, render_report, write_report
 from backtest.report.material import Material
 from backtest.report.overview import MEANINGS, metrics_section, verdict_words
@@ -372,3 +373,11 @@ def decoded(column):
 def column_of(data):
     first = next(iter(data.values()))
     return decoded(first) if isinstance(first, dict) else first
+
+
+def test_axes_show_the_decimals_that_tell_their_ticks_apart() -> None:
+    folds = pd.DataFrame(
+        {"fold": [0], "gross_return": [0.0], "net_return": [0.0], "turnover": [0.002], "costs": [0.0005]}
+    )
+    charts = (fold_costs_chart(folds), fold_turnover_chart(folds))
+    assert [chart.figure.yaxis[0].formatter.format for chart in charts] == ["0.[000]%", "0.[000]"]
