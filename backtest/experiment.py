@@ -146,10 +146,10 @@ def _trials(walked: Walked, tables: dict[str, pd.DataFrame], run: str) -> list[T
 def _trial_id(spec: RunSpec, lane: Lane, key: str) -> str:
     """Return what names a strategy: its data, model, policy and every other setting, but no other model of the run.
 
-    A newer bar, a newer version of the code or another name for the run is no new trial.
+    Another repair of the data is a new trial; a newer bar, a newer version of the code or another name for the run is not.
     """
     settings = {**spec.resolved(), "forecaster": FORECASTERS.describe(lane.forecaster)}
-    settings = {name: value for name, value in settings.items() if name not in ("name", "data")}
+    settings.pop("name")
     return hashlib.sha256(json.dumps([key, settings], sort_keys=True).encode()).hexdigest()
 
 

@@ -7,10 +7,10 @@ fields of that kind's frozen, validated dataclass; nothing else can be named fro
 import dataclasses
 import importlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
@@ -119,12 +119,19 @@ def validated(cls: type[Role], config: Mapping[str, Any], where: str) -> Role:
 def _explain(fault: Mapping[str, Any], cls: type, where: str) -> str:
     path = ".".join([where, *(str(part) for part in fault["loc"])])
     if fault["type"] == "unexpected_keyword_argument":
-        known = [field.name for field in dataclasses.fields(cls)] if len(fault["loc"]) == 1 else []
+        known = _keys(cls, fault["loc"][:-1])
         return f"unknown key '{path}'{nearest(str(fault['loc'][-1]), known) if known else ''}"
     if fault["type"].startswith("missing"):
         return f"missing key '{path}'"
     message = fault["msg"].removeprefix("Value error, ")
     return f"{path} was {fault.get('input')!r}: {message[:1].lower() + message[1:]}"
+
+
+def _keys(cls: Any, path: Sequence[Any]) -> list[str]:
+    """Return the keys of the spec at a path inside a spec."""
+    for part in path:
+        cls = get_type_hints(cls).get(str(part), cls) if dataclasses.is_dataclass(cls) else cls
+    return [field.name for field in dataclasses.fields(cls)] if dataclasses.is_dataclass(cls) else []
 
 
 def plain(value: Any) -> Any:

@@ -117,7 +117,7 @@ def _check_calendar(name: str) -> None:
         return
     if name not in _exchange_names():
         raise SpecError(
-            f"calendar '{name}' is unknown{nearest(name, [*_exchange_names(), ALWAYS, WEEKDAYS])}"
+            f"calendar '{name}' is unknown{nearest(name, {*_exchange_names(), ALWAYS, WEEKDAYS})}"
         )
 
 

@@ -16,6 +16,7 @@ Files = Annotated[
 Calendar = Annotated[str, typer.Option(help="Exchange calendar (XNYS, XBOM ...), 24/7 or weekdays.")]
 Bar = Annotated[str, typer.Option(help="'session', or a length such as 1h or 5min.")]
 Stamps = Annotated[str, typer.Option(help="Whether stamps mark the 'end' or the 'start' of their bar.")]
+ENDINGS = {"csv": (".csv", ".csv.gz", ".txt"), "parquet": (".parquet", ".pq")}
 Zone = Annotated[str | None, typer.Option(help="Time zone of stamps that carry none; default UTC.")]
 
 
@@ -118,11 +119,15 @@ def _show_findings(name: str, findings: list[dict[Hashable, Any]]) -> None:
 
 
 def _read(path: Path, clock: Any, stamps: str, zone: str | None) -> Any:
-    from data.errors import SourceError
+    from data.errors import SourceError, SpecError
     from data.frames import canonical
     from data.sources.base import SOURCES
 
-    kind = "csv" if path.name.endswith((".csv", ".csv.gz", ".txt")) else "parquet"
+    kind = next((kind for kind, endings in ENDINGS.items() if path.name.endswith(endings)), None)
+    if kind is None:
+        raise SpecError(
+            f"file '{path}' is no bar file by its name; allowed: {', '.join(sum(ENDINGS.values(), ()))}"
+        )
     options = {
         "files": [str(path)],
         "calendar": clock.calendar,

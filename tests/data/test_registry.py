@@ -104,3 +104,11 @@ def test_naming_the_sources_imports_none_of_them():
 def test_every_registered_source_can_be_imported():
     for kind in SOURCES.kinds:
         assert SOURCES.load(kind).__doc__
+
+
+def test_an_unknown_key_inside_a_nested_spec_names_the_nearest() -> None:
+    from data.sources.base import SOURCES
+
+    config = {"kind": "csv", "files": "a.csv", "calendar": "24/7", "repairs": {"duplicate": "keep_first"}}
+    with pytest.raises(SpecError, match="unknown key 'data.repairs.duplicate'; did you mean 'duplicates'"):
+        SOURCES.build(config, "data")

@@ -189,6 +189,7 @@ COMMANDS: list[tuple[tuple[str, ...], int, str]] = [
     (("config", "show", "folder"), 2, "configuration 'folder' was not found"),
     (("config", "validate", "bytes.yaml"), 2, "is not UTF-8 text"),
     (("data", "check", "nowhere.csv"), 3, "file 'nowhere.csv' was not found"),
+    (("data", "check", "run.yaml"), 2, "is no bar file by its name; allowed: .csv"),
     (("data", "check", "bytes.parquet"), 3, "bytes.parquet cannot be read as Parquet"),
     (("data", "check", "bytes.csv"), 3, "bytes.csv"),
     (("data", "check", "empty.csv"), 3, "empty.csv"),
