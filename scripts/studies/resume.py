@@ -46,7 +46,7 @@ def storm(home: Path, rng: np.random.Generator, longest: float) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--longest", type=float, default=9.0, help="seconds a try may live")
+    parser.add_argument("--longest", type=float, default=5.0, help="seconds a try may live")
     arguments = parser.parse_args()
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
