@@ -192,7 +192,8 @@ def with_references(forecasters: Sequence[AbstractForecaster]) -> tuple[Abstract
     first = forecasters[0]
     asked = {FORECASTERS.kind_of(forecaster) for forecaster in forecasters}
     shared = {name: getattr(first, name) for name in ("context", "horizon", "field", "levels", "quantity")}
-    if getattr(first, "changes", None) in ("log", "difference"):
-        shared["changes"] = first.changes  # type: ignore[attr-defined]
+    changes = getattr(first, "changes", None)
+    if changes in ("log", "difference"):
+        shared["changes"] = changes
     missing = [kind for kind in REFERENCE_KINDS if kind not in asked]
     return (*forecasters, *(FORECASTERS.build({"kind": kind, **shared}) for kind in missing))

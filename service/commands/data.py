@@ -138,7 +138,9 @@ def _read(path: Path, clock: Any, stamps: str, zone: str | None) -> Any:
     source: Any = SOURCES.build({"kind": kind, **options})
     if not path.is_file():
         raise SourceError(f"file '{path}' was not found")
-    return canonical(source.read(path), default_series=path.stem, clock=clock, stamps=stamps, zone=zone)  # type: ignore[arg-type]
+    return canonical(
+        source.read(path), default_series=path.stem, clock=clock, stamps=source.stamps, zone=source.zone
+    )
 
 
 @app.command("add")
