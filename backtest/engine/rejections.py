@@ -1,0 +1,63 @@
+"""Rejections: orders that the account did not carry out, with the reason."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from data.panel import Floats, Times, read_only
+
+REASONS = ("cash_at_submission", "cash_at_fill")
+"""Why an order was refused; the position of a word is its code in the kernels.
+
+- ``cash_at_submission``: at the first bar after the decision, before any fill, the cash would not have paid for it.
+- ``cash_at_fill``: at its price the cash did not pay for it; what closed a position was still filled.
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Rejections:
+    """N refused orders in the order they were refused.
+
+    Attributes:
+        times: (N,) end of the bar in which it was refused.
+        columns: (N,) position of the series.
+        series: S names.
+        units: (N,) units that were not traded, negative for a sale.
+        reasons: (N,) codes of ``REASONS``.
+    """
+
+    times: Times
+    columns: npt.NDArray[np.int64]
+    series: tuple[str, ...]
+    units: Floats
+    reasons: npt.NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        for name in ("times", "columns", "units", "reasons"):
+            object.__setattr__(self, name, read_only(getattr(self, name)))
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def count(self, reason: str) -> int:
+        """Return how many were refused for a reason of ``REASONS``."""
+        return int(np.count_nonzero(self.reasons == REASONS.index(reason)))
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row a rejection, times UTC without zone."""
+        return pd.DataFrame(
+            {
+                "time": pd.DatetimeIndex(self.times),
+                "series": np.asarray(self.series, dtype=object)[self.columns],
+                "units": self.units,
+                "reason": np.asarray(REASONS, dtype=object)[self.reasons],
+            }
+        )
+
+
+def no_rejections(series: tuple[str, ...]) -> Rejections:
+    """Return an empty list of rejections of these series."""
+    nothing = np.empty(0, np.int64)
+    return Rejections(nothing.astype("datetime64[ns]"), nothing, series, np.empty(0), nothing)
