@@ -1,6 +1,7 @@
 """Book: what an account holds at the close of a bar."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -38,3 +39,28 @@ class Book:
         """(S,) position values as shares of equity."""
         value = np.where(self.units != 0, self.units * np.where(np.isnan(self.marks), 0.0, self.marks), 0.0)
         return np.asarray(value / self.equity)
+
+
+class Holding(Protocol):
+    """What every engine's state has beside its own: the series, cash, units and marks."""
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """S names."""
+
+    @property
+    def cash(self) -> float:
+        """Account currency."""
+
+    @property
+    def units(self) -> Floats:
+        """(S,) units held."""
+
+    @property
+    def marks(self) -> Floats:
+        """(S,) last traded prices."""
+
+
+def book(state: Holding) -> Book:
+    """Return what the account holds at its last close; resting orders are not part of it."""
+    return Book(state.series, state.cash, state.units, state.marks)

@@ -10,7 +10,6 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from backtest.engine.state import from_arrays, to_arrays
 from backtest.errors import RunError
 from backtest.policies.base import Decision
 from backtest.walk import FitRecord, LaneRecord, LaneState, Plan, StepRecord, WalkState
@@ -42,7 +41,7 @@ def save_fold(folder: Path, plan: Plan, number: int, state: WalkState, records: 
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
         _write_records(draft, plan, records)
-        _write_state(draft / "state", state)
+        _write_state(draft / "state", plan, state)
         draft.rename(final)
         shutil.rmtree(folder / f"fold-{number - 1:05d}" / "state", ignore_errors=True)
     except OSError as error:
@@ -92,11 +91,11 @@ def _read_records(folder: Path, plan: Plan) -> list[StepRecord]:
     return [StepRecord(fold, cutoff, row) for fold, cutoff, row in steps]
 
 
-def _write_state(folder: Path, state: WalkState) -> None:
+def _write_state(folder: Path, plan: Plan, state: WalkState) -> None:
     for i, lane in enumerate(state.lanes):
         place = folder / str(i)
         place.mkdir(parents=True)
-        write_arrays(place / "engine.npz", to_arrays(lane.engine))
+        write_arrays(place / "engine.npz", plan.spec.engine.to_arrays(lane.engine))
         write_arrays(place / "calibration.npz", lane.calibration.to_arrays())
         write_arrays(place / "raw.npz", pack_forecasts([raw for raw, _ in lane.awaiting]))
         write_arrays(place / "issued.npz", pack_forecasts([issued for _, issued in lane.awaiting]))
@@ -120,7 +119,7 @@ def _read_lane(folder: Path, plan: Plan) -> LaneState:
         fit=_fit(json.loads((folder / "fit.json").read_text())),
         calibration=plan.spec.calibration.from_arrays(read_arrays(folder / "calibration.npz")),
         awaiting=tuple(zip(raw, issued, strict=True)),
-        engine=from_arrays(read_arrays(folder / "engine.npz")),
+        engine=plan.spec.engine.from_arrays(read_arrays(folder / "engine.npz")),
     )
 
 

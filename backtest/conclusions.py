@@ -178,14 +178,9 @@ def _conventions(walked: Walked) -> list[str]:
 
 def _assumptions(walked: Walked) -> list[str]:
     spec = walked.plan.spec
-    costs, engine = spec.costs, spec.engine
-    cap = (
-        "no participation cap"
-        if engine.participation is None
-        else f"at most {engine.participation:.0%} of a bar's volume"
-    )
+    costs = spec.costs
     return [
-        f"Decisions at a bar's close are filled at the next bar's {engine.fill} or later, {engine.units} units, {cap}.",
+        spec.engine.terms(),
         (
             f"Costs one way: {costs.commission_bps:g} bp commission, {costs.half_spread_bps:g} bp half-spread, "
             f"{costs.slippage_bps:g} bp slippage; borrowing {costs.borrow_bps_per_year:g} bp a year."

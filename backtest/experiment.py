@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from backtest.book import book
 from backtest.checkpoint import Progress, load_progress, save_fold
 from backtest.conclusions import conclude
 from backtest.metrics.returns import until_ruin
@@ -114,9 +115,7 @@ def walk_history(spec: RunSpec, history: History, report: Report, partial: Path 
 
 
 def _growth(plan: Plan, state: WalkState) -> str:
-    engine = state.lanes[0].engine
-    held = engine.units != 0
-    equity = engine.cash + float((engine.units[held] * engine.marks[held]).sum())
+    equity = book(state.lanes[0].engine).equity
     return f"{plan.lanes[0].label} net {equity / plan.spec.engine.capital - 1:+.1%} out of sample"
 
 

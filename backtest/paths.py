@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from backtest.engine.advance import Advance, advance
-from backtest.engine.bars import Bars, bars_from
-from backtest.engine.state import EngineState, start_state, to_arrays
+from backtest.engine.advance import Advance
+from backtest.engine.bars import Bars
+from backtest.engine.role import AbstractEngine
 from backtest.errors import RunError
 from backtest.policies.base import Decision
 from backtest.table_rows import joined, of_lane
@@ -38,7 +39,7 @@ def traded_bars(walked: Walked) -> Bars:
     first, last = walked.folds[0].cutoffs[0], walked.folds[-1].test_end
     known = walked.history.until(last)
     before = known.times[known.times < first]
-    return bars_from(known, walked.plan.spec.engine.fill, after=before[-1] if len(before) else None)
+    return walked.plan.spec.engine.bars(known, before[-1] if len(before) else None)
 
 
 def lane_paths(walked: Walked, bars: Bars) -> list[LanePath]:
@@ -51,7 +52,7 @@ def lane_paths(walked: Walked, bars: Bars) -> list[LanePath]:
     for i, lane in enumerate(walked.plan.lanes):
         targets = target_matrix(bars, [record.lanes[i].decision for record in walked.records])
         net, gross = _run(walked.plan, bars, targets, 1.0), _run(walked.plan, bars, targets, 0.0)
-        _check_replay(lane.label, net.state, walked.state.lanes[i].engine)
+        _check_replay(lane.label, walked.plan.spec.engine, net.state, walked.state.lanes[i].engine)
         paths.append(LanePath(lane, targets, net, gross))
     return paths
 
@@ -66,12 +67,11 @@ def target_matrix(bars: Bars, decisions: Sequence[Decision]) -> Floats:
 
 def _run(plan: Plan, bars: Bars, targets: Floats, multiplier: float) -> Advance:
     costs = plan.spec.costs if multiplier == 1.0 else plan.spec.costs.scaled(multiplier)
-    begun = start_state(plan.series, plan.spec.engine)
-    return advance(begun, bars, plan.spec.engine, costs, plan.periods_per_year, targets)
+    return plan.spec.engine.replay(bars, costs, plan.periods_per_year, targets)
 
 
-def _check_replay(label: str, replayed: EngineState, walked: EngineState) -> None:
-    once, stepped = to_arrays(replayed), to_arrays(walked)
+def _check_replay(label: str, engine: AbstractEngine, replayed: Any, walked: Any) -> None:
+    once, stepped = engine.to_arrays(replayed), engine.to_arrays(walked)
     differing = [name for name in once if once[name].tobytes() != stepped[name].tobytes()]
     if differing:
         raise RunError(f"account '{label}' differs between the walk and its replay in {', '.join(differing)}")

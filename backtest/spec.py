@@ -9,7 +9,7 @@ from typing import Any
 
 from backtest.configuration import apply_overrides, read_config
 from backtest.costs import COSTS, AbstractCosts
-from backtest.engine.rules import ENGINES, EngineSpec
+from backtest.engine.role import ENGINES, AbstractEngine
 from backtest.folds import FOLDS, AbstractFolds
 from backtest.limits import Limits
 from backtest.policies.base import POLICIES, AbstractPolicy
@@ -69,7 +69,7 @@ class RunSpec:
     folds: AbstractFolds
     policy: AbstractPolicy
     limits: Limits
-    engine: EngineSpec
+    engine: AbstractEngine
     costs: AbstractCosts
     benchmark: AbstractPolicy
     seed: int

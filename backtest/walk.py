@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from backtest.engine.advance import Advance, advance, place
-from backtest.engine.bars import Bars, bars_from
-from backtest.engine.state import EngineState, book, start_state
+from backtest.book import book
+from backtest.engine.advance import Advance
+from backtest.engine.bars import Bars
 from backtest.folds import Fold, walk_forward
 from backtest.policies.base import POLICIES, AbstractPolicy, Decision, Market
 from backtest.spec import RunSpec, model_labels, with_references
@@ -86,14 +86,14 @@ class LaneState:
         fit: the record of that fit.
         calibration: state of the calibration.
         awaiting: raw and calibrated forecasts whose last truth is not known yet, oldest first.
-        engine: cash, units, marks and resting goals.
+        engine: the engine's own state: cash, units, marks and resting orders.
     """
 
     fitted: AbstractFitted | None
     fit: FitRecord | None
     calibration: Any
     awaiting: tuple[tuple[QuantileForecast, QuantileForecast], ...]
-    engine: EngineState
+    engine: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +150,7 @@ def make_plan(spec: RunSpec, history: History) -> Plan:
 
 def start(plan: Plan) -> WalkState:
     """Return the state before the first step: nothing fitted, all cash."""
-    engine = start_state(plan.series, plan.spec.engine)
+    engine = plan.spec.engine.start(plan.series)
     lane = LaneState(None, None, plan.spec.calibration.start(), (), engine)
     return WalkState(tuple(lane for _ in plan.lanes))
 
@@ -209,7 +209,7 @@ def market_at(plan: Plan, history: History) -> Market:
 def new_bars(plan: Plan, state: WalkState, history: History) -> Bars:
     """Return the bars after the last step up to the end of ``history``; at the first step only the last bar."""
     before = history.times[:-1][-1:] if state.through is None else [state.through]
-    return bars_from(history, plan.spec.engine.fill, after=before[0] if len(before) else None)
+    return plan.spec.engine.bars(history, before[0] if len(before) else None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,13 +233,13 @@ def _lane_step(
     forecast = plan.spec.calibration.calibrate(state.calibration, raw)
     held = book(engine)
     decision = plan.spec.limits.apply(lane.policy.decide(forecast, held, now.market, rng), held, now.market)
-    placed = place(engine, decision, plan.spec.engine, now.market.tradable)
+    placed = plan.spec.engine.place(engine, decision, now.market.tradable)
     state = replace(state, engine=placed, awaiting=(*state.awaiting, (raw, forecast)))
     return state, LaneRecord(fit, forecast, decision)
 
 
-def _advance(plan: Plan, engine: EngineState, bars: Bars) -> Advance:
-    return advance(engine, bars, plan.spec.engine, plan.spec.costs, plan.periods_per_year)
+def _advance(plan: Plan, engine: Any, bars: Bars) -> Advance:
+    return plan.spec.engine.advance(engine, bars, plan.spec.costs, plan.periods_per_year)
 
 
 def _learn(plan: Plan, state: LaneState, history: History) -> LaneState:

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from backtest.costs import AbstractCosts
-from backtest.engine.advance import advance
 from backtest.engine.bars import Bars
-from backtest.engine.rules import EngineSpec
-from backtest.engine.state import start_state
+from backtest.engine.role import AbstractEngine
 from backtest.errors import EngineError
 from backtest.metrics.growth import cagr
 from backtest.metrics.ratios import sharpe
@@ -22,7 +20,7 @@ TOLERANCE_BPS = 1e-3
 
 def cost_ladder(
     bars: Bars,
-    spec: EngineSpec,
+    spec: AbstractEngine,
     costs: AbstractCosts,
     periods_per_year: float,
     targets: Floats,
@@ -65,7 +63,7 @@ def cost_ladder(
 
 
 def break_even_bps(
-    bars: Bars, spec: EngineSpec, costs: AbstractCosts, periods_per_year: float, targets: Floats
+    bars: Bars, spec: AbstractEngine, costs: AbstractCosts, periods_per_year: float, targets: Floats
 ) -> float | None:
     """Return the extra one-way cost, in bps of traded value, at which the net total return is zero.
 
@@ -96,8 +94,8 @@ def break_even_bps(
 
 
 def _equity(
-    bars: Bars, spec: EngineSpec, costs: AbstractCosts, periods_per_year: float, targets: Floats
+    bars: Bars, spec: AbstractEngine, costs: AbstractCosts, periods_per_year: float, targets: Floats
 ) -> Floats:
     if not len(bars):
         raise EngineError("there are no bars; a cost ladder needs at least one")
-    return advance(start_state(bars.series, spec), bars, spec, costs, periods_per_year, targets).equity
+    return spec.replay(bars, costs, periods_per_year, targets).equity

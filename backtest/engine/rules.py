@@ -1,33 +1,93 @@
-"""Rules: the settings of an engine."""
+"""Rules: the settings of the realistic engine."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import annotated_types as at
+import numpy as np
+import numpy.typing as npt
 
-from data.registry import Registry, spec
+from backtest.engine.role import AbstractEngine
+from data.registry import spec
+
+if TYPE_CHECKING:  # numba is imported when an account is first advanced, not when a configuration is read
+    from backtest.costs import AbstractCosts
+    from backtest.engine.advance import Advance
+    from backtest.engine.bars import Bars
+    from backtest.engine.state import EngineState
+    from backtest.policies.base import Decision
+    from data.history import History
+    from data.panel import Floats
 
 Units = Literal["integer", "fractional"]
 Fill = Literal["open", "close"]
 
 
 @spec
-class EngineSpec:
+class EngineSpec(AbstractEngine):
     """The realistic engine: decided at a close, filled from the next bar on.
 
     Attributes:
-        capital: cash at the start, in account currency.
         units: ``integer`` (orders truncated toward zero) or ``fractional``.
         participation: largest share of a bar's volume that one order takes, None for no cap. A bar whose volume is
             NaN has no cap: its liquidity is unknown, and the report should say so. A bar with volume 0 fills nothing.
         fill: which price of the *next* bar fills an order; ``close`` serves panels without opens.
     """
 
-    capital: Annotated[float, at.Gt(0)] = 1_000_000.0
     units: Units = "integer"
     participation: Annotated[float, at.Gt(0), at.Le(1)] | None = 0.05
     fill: Fill = "open"
 
+    def bars(self, history: "History", after: np.datetime64 | None) -> "Bars":
+        """Return the raw bars with their corporate actions."""
+        from backtest.engine.bars import bars_from
 
-ENGINES: Registry[EngineSpec] = Registry(
-    "engine", {"realistic": "backtest.engine.rules:EngineSpec"}, "wayfold.engines"
-)
+        return bars_from(history, self.fill, after)
+
+    def start(self, series: tuple[str, ...]) -> "EngineState":
+        """Return an account with the capital and nothing else, before its first bar."""
+        from backtest.engine.state import start_state
+
+        return start_state(series, self)
+
+    def place(
+        self, state: "EngineState", decision: "Decision", tradable: npt.NDArray[np.bool_]
+    ) -> "EngineState":
+        """Return the account with the decision made at its close turned into resting orders."""
+        from backtest.engine.advance import place
+
+        return place(state, decision, self, tradable)
+
+    def advance(
+        self,
+        state: "EngineState",
+        bars: "Bars",
+        costs: "AbstractCosts",
+        periods_per_year: float,
+        targets: "Floats | None" = None,
+    ) -> "Advance":
+        """Return what happens to the account over the bars; row t of ``targets`` is decided at close t."""
+        from backtest.engine.advance import advance
+
+        return advance(state, bars, self, costs, periods_per_year, targets)
+
+    def to_arrays(self, state: "EngineState") -> dict[str, npt.NDArray[Any]]:
+        """Return a state as plain arrays."""
+        from backtest.engine.state import to_arrays
+
+        return to_arrays(state)
+
+    def from_arrays(self, arrays: Mapping[str, Any]) -> "EngineState":
+        """Return the state that ``to_arrays`` wrote."""
+        from backtest.engine.state import from_arrays
+
+        return from_arrays(arrays)
+
+    def terms(self) -> str:
+        """Return one sentence that says when and how orders are filled."""
+        cap = (
+            "no participation cap"
+            if self.participation is None
+            else f"at most {self.participation:.0%} of a bar's volume"
+        )
+        return f"Decisions at a bar's close are filled at the next bar's {self.fill} or later, {self.units} units, {cap}."

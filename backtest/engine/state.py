@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from backtest.book import Book
 from backtest.engine.rules import EngineSpec
 from backtest.errors import EngineError
 from data.panel import Floats, as_time, read_only
@@ -57,11 +56,6 @@ def start_state(series: tuple[str, ...], spec: EngineSpec) -> EngineState:
     return EngineState(
         series, np.datetime64("NaT", "ns"), spec.capital, np.zeros(len(series)), nothing, nothing
     )
-
-
-def book(state: EngineState) -> Book:
-    """Return what the account holds at its last close; resting orders are not part of it."""
-    return Book(state.series, state.cash, state.units, state.marks)
 
 
 def to_arrays(state: EngineState) -> dict[str, npt.NDArray[Any]]:

@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backtest.book import book
 from backtest.costs import CustomCosts, NoCosts, UsEquities
 from backtest.engine.advance import advance, place
 from backtest.engine.bars import Bars
-from backtest.engine.rules import ENGINES, EngineSpec
-from backtest.engine.state import book, from_arrays, start_state, to_arrays
+from backtest.engine.role import ENGINES
+from backtest.engine.rules import EngineSpec
+from backtest.engine.state import from_arrays, start_state, to_arrays
 from backtest.errors import EngineError
 from backtest.policies.base import Decision
 from data.errors import SpecError

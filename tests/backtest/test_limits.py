@@ -5,11 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtest.book import Book
+from backtest.book import book as account
 from backtest.costs import NoCosts
 from backtest.engine.advance import advance, place
 from backtest.engine.bars import Bars
 from backtest.engine.rules import EngineSpec
-from backtest.engine.state import book as account
 from backtest.engine.state import start_state
 from backtest.limits import Limits
 from backtest.policies.base import Decision, Market
