@@ -42,6 +42,17 @@ def apply_overrides(config: Mapping[str, Any], overrides: Sequence[str]) -> dict
     return changed
 
 
+def with_value(config: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """Return the mapping with the value at a dotted path set, as an override ``path=value`` would.
+
+    Raises:
+        SpecError: when its place does not exist.
+    """
+    changed: dict[str, Any] = json.loads(json.dumps(dict(config)))
+    _set(changed, path.split("."), value, path)
+    return changed
+
+
 def _set(node: Any, keys: list[str], value: Any, path: str) -> None:
     for key in keys[:-1]:
         node = _child(node, key, path)

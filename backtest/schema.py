@@ -15,6 +15,7 @@ def json_schema() -> dict[str, Any]:
         "name": {"type": "string"},
         "seed": {"type": "integer"},
         "limits": _inlined(TypeAdapter(Limits).json_schema()),
+        "grid": {"type": "object", "additionalProperties": {"type": "array", "minItems": 1}},
     }
     for key, registry in SECTIONS.items():
         properties[key] = _section(registry)

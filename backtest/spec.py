@@ -13,6 +13,7 @@ from backtest.engine.role import ENGINES, AbstractEngine
 from backtest.folds import FOLDS, AbstractFolds
 from backtest.limits import Limits
 from backtest.policies.base import POLICIES, AbstractPolicy
+from backtest.sweep.axes import Axis, grid_axes, grid_section
 from data.errors import SpecError, nearest
 from data.registry import Registry, plain, validated
 from data.sources.base import SOURCES, AbstractSource
@@ -40,12 +41,13 @@ DEFAULTS: dict[str, Any] = {
     "limits": {},
     "engine": {"kind": "realistic"},
     "benchmark": {"kind": "buy_and_hold"},
+    "grid": {},
     "seed": 0,
 }
 
 KEYS: tuple[str, ...] = (
     "name", "data", "forecaster", "retraining", "calibration", "folds", "policy", "limits", "engine", "costs",
-    "benchmark", "seed",
+    "benchmark", "grid", "seed",
 )  # fmt: skip
 """Every key of a configuration, in the order of a run."""
 
@@ -59,6 +61,8 @@ class RunSpec:
 
     The first forecaster is the one whose account the run is judged by; every other one, and the reference models
     (naive, drift, seasonal naive, ridge), run beside it on the same folds with the same policy.
+
+    A spec with a ``grid`` stands for many experiments; ``backtest.sweep.grid`` makes each of them a spec without one.
     """
 
     name: str
@@ -73,6 +77,7 @@ class RunSpec:
     costs: AbstractCosts
     benchmark: AbstractPolicy
     seed: int
+    grid: tuple[Axis, ...] = ()
 
     def __post_init__(self) -> None:
         _check_forecasters(self.forecaster)
@@ -83,11 +88,16 @@ class RunSpec:
         return self.forecaster[0].horizon
 
     def resolved(self) -> dict[str, Any]:
-        """Return every setting, defaults included, as plain values; ``build_spec`` turns it back into this spec."""
+        """Return every setting, defaults included, as plain values; ``build_spec`` turns it back into this spec.
+
+        An empty grid is left out.
+        """
         parts: dict[str, Any] = {}
         for key in KEYS:
             value = getattr(self, key)
-            if key == "forecaster":
+            if key == "grid":
+                parts |= {key: grid_section(value)} if value else {}
+            elif key == "forecaster":
                 parts[key] = [FORECASTERS.describe(each) for each in value]
             else:
                 parts[key] = SECTIONS[key].describe(value) if key in SECTIONS else plain(value)
@@ -131,6 +141,8 @@ def build_spec(config: Mapping[str, Any]) -> RunSpec:
 def _part(key: str, value: Any) -> Any:
     if key == "forecaster":
         return _forecasters(value)
+    if key == "grid":
+        return grid_axes(value)
     if key in SECTIONS:
         return SECTIONS[key].build(value, key)
     if key == "limits":

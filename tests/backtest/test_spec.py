@@ -63,7 +63,7 @@ def test_every_shipped_config_survives_resolution_and_yaml(path: Path) -> None:
     assert again == spec
     assert again.digest() == spec.digest()
     assert again.resolved() == spec.resolved()
-    assert tuple(spec.resolved()) == KEYS
+    assert tuple(spec.resolved()) == tuple(key for key in KEYS if key != "grid" or spec.grid)
 
 
 def test_the_digest_ignores_the_order_of_keys_and_the_spelling_of_numbers() -> None:
@@ -180,3 +180,22 @@ def test_reference_models_are_added_once_with_the_users_window(asked: tuple[str,
     assert set(REFERENCE_KINDS) <= set(labels)
     assert {(each.context, each.horizon) for each in many} == {(17, 4)}
     assert with_references(many) == many
+
+
+def test_a_grid_is_part_of_the_spec_and_an_empty_one_changes_nothing() -> None:
+    section = {"limits.min_trade": [0.02, 0.01], "policy": ["long_flat", {"kind": "top_k", "k": 2}]}
+    spec = small(grid=section)
+    assert spec.resolved()["grid"] == section
+    assert list(spec.resolved()["grid"]) == list(section)
+    again = build_spec(load_yaml(dump_yaml(spec.resolved())))
+    assert again == spec and hash(again) == hash(spec)
+    assert small(grid={}) == small() and "grid" not in small().resolved()
+    assert spec.digest() != small().digest() == small(grid={}).digest()
+
+
+def test_faults_of_a_grid_stand_beside_the_others() -> None:
+    with pytest.raises(
+        SpecError, match=r"unknown key 'x'.*'folds' cannot vary.*'policy.k was|grid.policy.k was"
+    ) as caught:
+        small(grid={"folds.train": [1], "policy.k": 3}, x=1)
+    assert "grid.policy.k was 3; a list of at least one value is needed" in str(caught.value)
