@@ -86,8 +86,13 @@ class Log(NamedTuple):
 
 
 def compiled(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Return the function compiled on first call and cached on disk; plain IEEE arithmetic, no reordering."""
-    return cast(Callable[Arguments, Result], numba.njit(cache=True, error_model="numpy")(function))
+    """Return the function compiled on first call and cached on disk; plain IEEE arithmetic, no reordering.
+
+    The caller owns every array, so reference counts (``_nrt``), an atomic write for each array that a helper takes,
+    are left out: without this a bar of one series costs twenty times as much. Threads may call it side by side.
+    """
+    make = numba.njit(cache=True, error_model="numpy", nogil=True, forceinline=True, _nrt=False)
+    return cast(Callable[Arguments, Result], make(function))
 
 
 @compiled
@@ -332,6 +337,32 @@ def expose(account: Account, trace: Trace, t: int, equity: float) -> None:
 
 
 @compiled
+def bar_step(feed: Feed, account: Account, rates: Rates, trace: Trace, log: Log, t: int) -> int:
+    """Advance the account over bar t and write row t of the trace; return DONE or NOT_FINITE.
+
+    Targets are not part of it: ``size`` turns those decided at close t into orders afterwards.
+    """
+    before = equity_of(account)
+    trace.dividends[t] = book_actions(feed, account, log, t, rates.integer)
+    fee = charge_borrow(account, rates.borrow)
+    sold, sell_costs, waiting = sell_all(feed, account, rates, log, t)
+    bought, buy_costs = buy_all(feed, account, rates, log, t, waiting)
+    mark(feed, account, t)
+    equity = equity_of(account)
+    if not np.isfinite(equity):
+        return NOT_FINITE
+    if equity <= 0.0 and not account.bankrupt[0]:
+        liquidate(account, log, t)
+        equity = account.cash[0]
+    trace.equity[t] = equity
+    trace.cash[t] = account.cash[0]
+    trace.costs[t] = sell_costs + buy_costs + fee
+    trace.turnover[t] = (sold + bought) / before if before > 0.0 else 0.0
+    expose(account, trace, t, equity)
+    return DONE
+
+
+@compiled
 def run(
     feed: Feed, account: Account, rates: Rates, targets: Floats, trace: Trace, log: Log
 ) -> tuple[int, int, int]:
@@ -339,25 +370,10 @@ def run(
 
     ``targets`` is (T, S), or (0, S) for none. Row t is sized at close t and first filled in bar t + 1.
     """
-    before = equity_of(account)
     for t in range(feed.closes.shape[0]):
-        trace.dividends[t] = book_actions(feed, account, log, t, rates.integer)
-        fee = charge_borrow(account, rates.borrow)
-        sold, sell_costs, waiting = sell_all(feed, account, rates, log, t)
-        bought, buy_costs = buy_all(feed, account, rates, log, t, waiting)
-        mark(feed, account, t)
-        equity = equity_of(account)
-        if not np.isfinite(equity):
-            return NOT_FINITE, t, -1
-        if equity <= 0.0 and not account.bankrupt[0]:
-            liquidate(account, log, t)
-            equity = account.cash[0]
-        trace.equity[t] = equity
-        trace.cash[t] = account.cash[0]
-        trace.costs[t] = sell_costs + buy_costs + fee
-        trace.turnover[t] = (sold + bought) / before if before > 0.0 else 0.0
-        expose(account, trace, t, equity)
-        before = equity
+        fault = bar_step(feed, account, rates, trace, log, t)
+        if fault != DONE:
+            return fault, t, -1
         if targets.shape[0] > 0 and not account.bankrupt[0]:
             missing = size(account, feed.tradable, targets[t], rates.integer)
             if missing >= 0:
