@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from backtest.errors import MetricError
+from backtest.metrics.columns import checked_column, checked_periods
 from backtest.metrics.metric import Metric, if_short, measured
-from data.panel import Floats, read_only
+from data.panel import Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,19 +31,12 @@ class Activity:
     periods_per_year: float
 
     def __post_init__(self) -> None:
-        for name in ("traded", "gross", "net"):
-            values = np.array(getattr(self, name), dtype=np.float64)
-            if values.ndim != 1 or not len(values) or values.shape != np.shape(self.traded):
-                raise MetricError(
-                    f"{name} has shape {values.shape}; all three need (T,) with T >= 1, as traded: {np.shape(self.traded)}"
-                )
-            if not np.isfinite(values).all() or (name != "net" and values.min() < 0):
-                raise MetricError(
-                    f"{name} holds {values.min()}; finite values are needed, not negative but in net"
-                )
-            object.__setattr__(self, name, read_only(values))
-        if not (math.isfinite(self.periods_per_year) and self.periods_per_year > 0):
-            raise MetricError(f"periods_per_year was {self.periods_per_year}; a positive number is needed")
+        count = np.size(self.traded)
+        if not count:
+            raise MetricError("activity has no periods; at least 1 is needed")
+        for name, least in (("traded", 0.0), ("gross", 0.0), ("net", -math.inf)):
+            object.__setattr__(self, name, checked_column(name, getattr(self, name), count, least=least))
+        checked_periods(self.periods_per_year)
 
     def __len__(self) -> int:
         return len(self.traded)

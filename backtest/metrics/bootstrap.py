@@ -12,23 +12,40 @@ from backtest.errors import MetricError
 from backtest.metrics.drawdown import deepest
 from backtest.metrics.growth import compounded, compounded_annually
 from backtest.metrics.metric import if_constant, if_few
-from backtest.metrics.ratios import sharpe_per_period
+from backtest.metrics.pair import Pair, ratio_of_active, regression
+from backtest.metrics.ratios import sharpe_per_period, sortino_per_period
 from backtest.metrics.returns import Returns, least_periods
+from backtest.metrics.trades import Trades
 from data.panel import Floats
 
-Statistic = Callable[[Floats, Floats, float], Floats]
-"""From values (R, T), excess values (R, T) and periods a year to (R,), the same formula as the metric's."""
+Statistic = Callable[[tuple[Floats, ...], float], Floats]
+"""From resampled columns, (R, T) each, and periods a year to (R,), the same formula as the metric's."""
 
 RESAMPLED: Mapping[str, Statistic] = {
-    "total_return": lambda values, excess, q: compounded(values),
-    "cagr": lambda values, excess, q: compounded_annually(values, q),
-    "sharpe": lambda values, excess, q: sharpe_per_period(excess) * math.sqrt(q),
-    "max_drawdown": lambda values, excess, q: deepest(values),
+    "total_return": lambda drawn, q: compounded(drawn[0]),
+    "cagr": lambda drawn, q: compounded_annually(drawn[0], q),
+    "sharpe": lambda drawn, q: sharpe_per_period(drawn[1]) * math.sqrt(q),
+    "sortino": lambda drawn, q: sortino_per_period(drawn[1]) * math.sqrt(q),
+    "calmar": lambda drawn, q: compounded_annually(drawn[0], q) / -deepest(drawn[0]),
+    "max_drawdown": lambda drawn, q: deepest(drawn[0]),
 }
-"""The metrics that carry an interval."""
+"""The metrics of returns that carry an interval, from returns and excess returns."""
 
-ANNUALISED = frozenset({"cagr", "sharpe"})
+RESAMPLED_PAIR: Mapping[str, Statistic] = {
+    "alpha": lambda drawn, q: regression(drawn[0], drawn[1])[0] * q,
+    "beta": lambda drawn, q: regression(drawn[0], drawn[1])[1],
+    "information_ratio": lambda drawn, q: ratio_of_active(drawn[0] - drawn[1], q),
+}
+"""The metrics beside a benchmark that carry one, from the excess returns of both, drawn in the same periods."""
+
+RESAMPLED_TRADES: Mapping[str, Statistic] = {"expectancy": lambda drawn, q: drawn[0].mean(axis=-1)}
+"""The metrics of trades that carry one, from their returns."""
+
+ANNUALISED = frozenset({"cagr", "sharpe", "sortino", "calmar", "alpha", "information_ratio"})
 """Those that are not stated for samples too short to annualise."""
+
+MOST_UNDEFINED = 0.01
+"""An interval is stated when at most this share of the resamples leaves the metric undefined."""
 
 CHUNK = 2_000_000
 """Resampled values held at once, so that long intraday samples fit in memory."""
@@ -62,35 +79,59 @@ def optimal_block(values: Floats) -> float:
 
 
 def stationary_intervals(
-    returns: Returns,
+    sample: Returns | Pair | Trades,
     rng: np.random.Generator,
     *,
     resamples: int = 1000,
     level: float = 0.95,
     block: float | None = None,
 ) -> dict[str, Interval]:
-    """Return the percentile intervals of total return, CAGR, Sharpe and max drawdown, all on the same resamples.
+    """Return the percentile intervals of every metric of the sample that carries one, all on the same resamples.
 
-    Blocks of geometric length keep the serial dependence; returns and risk-free returns are drawn together.
+    Blocks of geometric length keep the serial dependence. Returns and risk-free returns are drawn together, and so are
+    the returns of an account and of its benchmark; trades are drawn in the order they were closed. A resample that
+    leaves a metric undefined (without a loss there is no Sortino ratio) is left out, and the convention says how many
+    were; when more than 1 % are, there is no interval.
 
     Args:
-        returns: the returns.
+        sample: returns (``RESAMPLED``), a pair (``RESAMPLED_PAIR``) or trades (``RESAMPLED_TRADES``).
         rng: source of the resamples; equal generators give equal bits.
         resamples: number of resamples, at least 100.
         level: coverage, inside (0, 1).
-        block: mean block length in periods, at least 1; None means ``optimal_block`` of the returns.
+        block: mean block length in periods, at least 1; None means ``optimal_block``, for a pair the longer one.
 
     Raises:
         MetricError: when a setting is out of range.
     """
     _check(resamples, level, block)
-    refused = if_few(returns) or if_constant(returns.values)
+    statistics, columns = _resampled(sample)
+    refused = if_few(sample) or if_constant(columns[0])
     if refused:
-        return dict.fromkeys(RESAMPLED, Interval(math.nan, math.nan, f"no interval: {refused}", ""))
-    block = optimal_block(returns.values) if block is None else block
+        return dict.fromkeys(statistics, Interval(math.nan, math.nan, f"no interval: {refused}", ""))
+    block = _longest_block(columns) if block is None else block
     convention = f"{level:.0%} stationary bootstrap, mean block {block:.4g}, {resamples} resamples"
-    drawn = _statistics(returns, rows_drawn(len(returns), block, resamples, rng))
-    return {name: _interval(name, returns, drawn[name], level, convention) for name in RESAMPLED}
+    chunks = rows_drawn(len(sample), block, resamples, rng)
+    drawn = _statistics(statistics, columns, sample.periods_per_year, chunks)
+    left_out = ANNUALISED if len(sample) < least_periods(sample.periods_per_year) else frozenset()
+    return {
+        name: Interval(math.nan, math.nan, "", convention)
+        if name in left_out
+        else _interval(drawn[name], level, convention)
+        for name in statistics
+    }
+
+
+def _resampled(sample: Returns | Pair | Trades) -> tuple[Mapping[str, Statistic], tuple[Floats, ...]]:
+    """Return the statistics of a kind of sample and the columns (T,) they read."""
+    if isinstance(sample, Returns):
+        return RESAMPLED, (sample.values, sample.excess)
+    if isinstance(sample, Pair):
+        return RESAMPLED_PAIR, (sample.returns.excess, sample.benchmark.excess)
+    return RESAMPLED_TRADES, (sample.returns,)
+
+
+def _longest_block(columns: tuple[Floats, ...]) -> float:
+    return max(optimal_block(column) for column in columns if not if_constant(column))
 
 
 def rows_drawn(
@@ -107,28 +148,31 @@ def rows_drawn(
         yield np.stack([next(draws) for _ in range(min(size, resamples - start))])
 
 
-def _statistics(returns: Returns, chunks: Iterator[npt.NDArray[np.int64]]) -> dict[str, Floats]:
-    excess, q = returns.excess, returns.periods_per_year
-    parts: dict[str, list[Floats]] = {name: [] for name in RESAMPLED}
+def _statistics(
+    statistics: Mapping[str, Statistic],
+    columns: tuple[Floats, ...],
+    periods_per_year: float,
+    chunks: Iterator[npt.NDArray[np.int64]],
+) -> dict[str, Floats]:
+    parts: dict[str, list[Floats]] = {name: [] for name in statistics}
     for rows in chunks:
-        values, above = returns.values[rows], excess[rows]
-        # A resample may be constant: its Sharpe ratio is 0/0 and the interval is then refused, not warned about.
+        drawn = tuple(column[rows] for column in columns)
+        # A resample may be constant or without a loss: its ratio is then undefined, which is counted, not warned about.
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            for name, statistic in RESAMPLED.items():
-                parts[name].append(statistic(values, above, q))
+            for name, statistic in statistics.items():
+                parts[name].append(statistic(drawn, periods_per_year))
     return {name: np.concatenate(found) for name, found in parts.items()}
 
 
-def _interval(name: str, returns: Returns, drawn: Floats, level: float, convention: str) -> Interval:
-    if name in ANNUALISED and len(returns) < least_periods(returns.periods_per_year):
-        return Interval(math.nan, math.nan, "", convention)
-    undefined = int((~np.isfinite(drawn)).sum())
-    if undefined:
-        return Interval(
-            math.nan, math.nan, f"no interval: {undefined} of {len(drawn)} resamples undefined", convention
-        )
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), float(high), "", convention)
+def _interval(drawn: Floats, level: float, convention: str) -> Interval:
+    defined = drawn[np.isfinite(drawn)]
+    undefined = len(drawn) - len(defined)
+    if undefined > MOST_UNDEFINED * len(drawn):
+        flag = f"no interval: {undefined} of {len(drawn)} resamples undefined"
+        return Interval(math.nan, math.nan, flag, convention)
+    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    told = f", {undefined} undefined ones left out" if undefined else ""
+    return Interval(float(low), float(high), "", f"{convention}{told}")
 
 
 def _check(resamples: int, level: float, block: float | None) -> None:

@@ -1,12 +1,14 @@
 """Drawdowns: how far and how long an account stood below its highest value so far."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from backtest.metrics.growth import compounded_annually
+from backtest.metrics.growth import compounded, compounded_annually
 from backtest.metrics.metric import Metric, if_short, measured
 from backtest.metrics.returns import Returns
+from backtest.metrics.tails import lower_mean
 from data.panel import Floats
 
 ROUNDING = 1e-12
@@ -105,6 +107,47 @@ def time_under_water(returns: Returns) -> Metric:
         "time_under_water", returns, "share of periods that end below the peak so far", "",
         lambda: float(np.mean(drawdowns_of(curve_of(returns.values))[1:] < -ROUNDING)),
     )  # fmt: skip
+
+
+def ulcer_index(returns: Returns) -> Metric:
+    """Return the root mean square drawdown over all T periods, in [0, 1] (Martin and McCann 1989)."""
+    return measured(
+        "ulcer_index", returns, "root mean square drawdown over all periods, start capital included", "",
+        lambda: math.sqrt(float(np.mean(_under_water(returns) ** 2))),
+    )  # fmt: skip
+
+
+def conditional_drawdown(returns: Returns) -> Metric:
+    """Return the mean of the worst 5 % of the T drawdowns, in [-1, 0] (Chekhlov, Uryasev and Zabarankin 2005)."""
+    return measured(
+        "conditional_drawdown", returns, "mean of the worst 0.05 of all periods' drawdowns, fractional mass", "",
+        lambda: lower_mean(_under_water(returns), 0.05),
+    )  # fmt: skip
+
+
+def pain_ratio(returns: Returns) -> Metric:
+    """Return (CAGR - rf) / |average drawdown| (Becker 2006); NaN without a drawdown."""
+    pain = -float(_under_water(returns).mean())
+    flag = if_short(returns) or ("" if pain > ROUNDING else "no drawdown")
+    return measured(
+        "pain_ratio", returns, f"(CAGR - rf) / |average drawdown|; {returns.terms}", flag,
+        lambda: (
+            float(compounded_annually(returns.values, returns.periods_per_year)) - returns.risk_free_annual
+        ) / pain,
+    )  # fmt: skip
+
+
+def recovery_factor(returns: Returns) -> Metric:
+    """Return total return / |max drawdown|, negative for a loss; NaN without a drawdown."""
+    depth = -float(deepest(returns.values))
+    return measured(
+        "recovery_factor", returns, "total return / |max drawdown|, signed", "" if depth > ROUNDING else "no drawdown",
+        lambda: float(compounded(returns.values)) / depth,
+    )  # fmt: skip
+
+
+def _under_water(returns: Returns) -> Floats:
+    return drawdowns_of(curve_of(returns.values))[1:]
 
 
 def calmar(returns: Returns) -> Metric:

@@ -29,7 +29,7 @@ class Metric:
     Attributes:
         name: the name in the table of metrics.
         value: finite, or NaN with a ``flag``.
-        n: periods it was computed on.
+        n: periods, trades or orders it was computed on.
         periods_per_year: periods in a year.
         convention: formula and settings in words, for the report.
         flag: why there is no value or interval; empty when nothing is to be said.

@@ -16,6 +16,12 @@ def sharpe_per_period(excess: Floats) -> Floats:
     return np.asarray(excess.mean(axis=-1) / excess.std(axis=-1, ddof=1))
 
 
+def sortino_per_period(excess: Floats) -> Floats:
+    """Return mean / sqrt(mean(min(x, 0)^2)) over the last axis, (..., T) -> (...); infinite without a shortfall."""
+    downside = np.sqrt((np.minimum(excess, 0) ** 2).mean(axis=-1))
+    return np.asarray(excess.mean(axis=-1) / downside)
+
+
 def volatility(returns: Returns) -> Metric:
     """Return the annual volatility, sd(r; ddof 1) sqrt(q); 0 for constant returns."""
     q = returns.periods_per_year
@@ -46,11 +52,14 @@ def sortino(returns: Returns) -> Metric:
     (Sortino and van der Meer 1991). NaN without a period below the target.
     """
     excess, q = returns.excess, returns.periods_per_year
-    downside = math.sqrt(float(np.mean(np.minimum(excess, 0) ** 2)))
-    flag = if_short(returns) or if_constant(excess) or ("" if downside > 0 else "no period below the target")
+    flag = (
+        if_short(returns)
+        or if_constant(excess)
+        or ("" if (excess < 0).any() else "no period below the target")
+    )
     return measured(
         "sortino", returns, f"mean/downside deviation over all periods, target rf, x sqrt(q); {returns.terms}", flag,
-        lambda: float(excess.mean()) / downside * math.sqrt(q),
+        lambda: float(sortino_per_period(excess)) * math.sqrt(q),
     )  # fmt: skip
 
 

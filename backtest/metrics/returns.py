@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backtest.errors import MetricError
+from backtest.metrics.columns import checked_periods
 from data.panel import Floats, read_only
 
 DAILY_FROM = 200.0
@@ -52,8 +53,7 @@ class Returns:
     def __post_init__(self) -> None:
         values = np.array(self.values, dtype=np.float64)
         _check_values(values)
-        if not (math.isfinite(self.periods_per_year) and self.periods_per_year > 0):
-            raise MetricError(f"periods_per_year was {self.periods_per_year}; a positive number is needed")
+        checked_periods(self.periods_per_year)
         object.__setattr__(self, "values", read_only(values))
         object.__setattr__(self, "risk_free", read_only(self._risk_free_per_period()))
 

@@ -92,6 +92,26 @@ def test_no_interval_says_why(values: np.ndarray, words: str) -> None:
     assert words in interval.flag
 
 
+def test_a_few_undefined_resamples_are_left_out_and_counted() -> None:
+    # Without its 5 active periods a resample has no Sharpe ratio, which happens in about e^-5 of them.
+    values = np.zeros(400)
+    values[::80] = [0.01, -0.02, 0.03, 0.01, -0.01]
+    found = draw(Returns(values, 252.0), block=1)["sharpe"]
+    defined = found.convention.rpartition(", ")[2]
+    assert math.isfinite(found.low)
+    assert found.flag == ""
+    assert 0 < int(defined.split()[0]) <= 10
+    assert defined.endswith("undefined ones left out")
+
+
+def test_more_than_one_undefined_resample_in_a_hundred_leaves_no_interval() -> None:
+    values = np.zeros(400)
+    values[::134] = [0.01, -0.02, 0.03]
+    found = draw(Returns(values, 252.0), block=1)["sharpe"]
+    assert math.isnan(found.low)
+    assert "of 1000 resamples undefined" in found.flag
+
+
 @pytest.mark.parametrize("settings", [{"resamples": 99}, {"level": 1.0}, {"block": 0.5}, {"block": math.inf}])
 def test_settings_out_of_range_are_refused(settings: dict) -> None:
     with pytest.raises(MetricError, match="was"):

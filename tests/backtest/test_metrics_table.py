@@ -20,7 +20,7 @@ def activity(count: int = 120) -> Activity:
     )
 
 
-def test_headline_carries_every_metric_and_intervals_on_four() -> None:
+def test_headline_carries_every_metric_and_intervals_on_six() -> None:
     metrics = headline(DAILY, np.random.default_rng(1), traded=activity(), resamples=200)
     assert [each.name for each in metrics] == [*METRICS, *ACTIVITY_METRICS]
     bounded = {each.name for each in metrics if math.isfinite(each.low)}

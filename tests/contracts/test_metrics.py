@@ -21,7 +21,8 @@ _MODULE.loader.exec_module(oracle)
 NAMES = tuple(METRICS)
 DEPENDENT = {
     "sharpe_standard_error", "lo_adjusted_sharpe", "calmar", "max_drawdown", "average_drawdown", "longest_drawdown",
-    "average_drawdown_length", "time_under_water",
+    "average_drawdown_length", "time_under_water", "ulcer_index", "conditional_drawdown", "pain_ratio",
+    "recovery_factor",
 }  # fmt: skip
 """Metrics that depend on the order of the returns."""
 
@@ -113,6 +114,8 @@ def test_bounds_hold_on_any_returns(seed: int, count: int) -> None:
     assert -1 <= found["max_drawdown"] <= found["average_drawdown"] <= 0
     assert found["expected_shortfall"] <= found["value_at_risk"] + 1e-12
     assert found["worst_period"] <= found["value_at_risk"] <= found["best_period"]
+    assert found["max_drawdown"] - 1e-12 <= found["conditional_drawdown"] <= found["average_drawdown"] + 1e-12
+    assert -found["average_drawdown"] <= found["ulcer_index"] + 1e-12 <= -found["max_drawdown"] + 1e-9
     assert 0 <= found["time_under_water"] <= 1
     assert found["average_drawdown_length"] <= found["longest_drawdown"] <= count
 

@@ -130,6 +130,65 @@ def sharpe_standard_error(values, risk_free, q):
     return math.sqrt(variance / n * q)
 
 
+def annual_rate(risk_free, q):
+    return curve(risk_free)[-1] ** (q / len(risk_free)) - 1
+
+
+def worst_share(values, level):
+    """Mean of the worst share of values, their number repeated so that the share is whole."""
+    repeated = sorted(v for v in values for _ in range(20))
+    kept = repeated[: round(level * len(repeated))]
+    return mean(kept)
+
+
+def line(ours, theirs):
+    """Least-squares intercept and slope, by the normal equations."""
+    n, sx, sy = len(ours), math.fsum(theirs), math.fsum(ours)
+    sxx, sxy = math.fsum(m * m for m in theirs), math.fsum(r * m for r, m in zip(ours, theirs, strict=True))
+    slope = (n * sxy - sx * sy) / (n * sxx - sx * sx)
+    return (sy - slope * sx) / n, slope
+
+
+def geometric_mean(values):
+    return math.exp(mean([math.log(1 + v) for v in values])) - 1
+
+
+def capture(ours, theirs, sign):
+    kept = [(r, m) for r, m in zip(ours, theirs, strict=True) if sign * m > 0]
+    return geometric_mean([r for r, _ in kept]) / geometric_mean([m for _, m in kept])
+
+
+def binomial_tail(successes, count, share):
+    """P(at least so many successes)."""
+    return math.fsum(
+        math.comb(count, k) * share**k * (1 - share) ** (count - k) for k in range(successes, count + 1)
+    )
+
+
+def binomial_interval(successes, count, level):
+    """Clopper and Pearson's ends, found by halving: the shares at which each tail has (1 - level)/2."""
+
+    def halved(is_above):
+        low, high = 0.0, 1.0
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (low, middle) if is_above(middle) else (middle, high)
+        return low
+
+    tail = (1 - level) / 2
+    low = halved(lambda p: binomial_tail(successes, count, p) > tail) if successes else 0.0
+    high = halved(lambda p: 1 - binomial_tail(successes + 1, count, p) < tail) if successes < count else 1.0
+    return low, high
+
+
+def streak(profits):
+    longest = running = 0
+    for profit in profits:
+        running = running + 1 if profit < 0 else 0
+        longest = max(longest, running)
+    return longest
+
+
 SLOW = {
     "total_return": lambda r, f, q: curve(r)[-1] - 1,
     "cagr": cagr,
@@ -148,6 +207,10 @@ SLOW = {
     "longest_drawdown": lambda r, f, q: max(lengths(r)),
     "average_drawdown_length": lambda r, f, q: mean(lengths(r)),
     "time_under_water": lambda r, f, q: sum(d < 0 for d in drawdowns(r)) / len(r),
+    "ulcer_index": lambda r, f, q: math.sqrt(mean([d * d for d in drawdowns(r)])),
+    "conditional_drawdown": lambda r, f, q: worst_share(drawdowns(r), 0.05),
+    "pain_ratio": lambda r, f, q: (cagr(r, f, q) - annual_rate(f, q)) / -mean(drawdowns(r)),
+    "recovery_factor": lambda r, f, q: (curve(r)[-1] - 1) / -min(drawdowns(r)),
     "value_at_risk": lambda r, f, q: quantile(r, 0.05),
     "expected_shortfall": expected_shortfall,
     "hit_rate": lambda r, f, q: sum(v > 0 for v in r) / len(r),
