@@ -4,6 +4,7 @@ Every formula works on the per-period Sharpe ratio of the excess returns, with r
 """
 
 import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.integrate import quad
@@ -20,6 +21,56 @@ EXACT_BELOW = 10
 
 LEVEL = 0.95
 """Confidence asked of a track record."""
+
+
+@dataclass(frozen=True)
+class TrialFamily:
+    """All strategies tried on the same data: what a deflated Sharpe ratio has to know of them.
+
+    Attributes:
+        count: strategies tried, each counted once.
+        sharpe_sd: standard deviation (ddof 1) of their per-period Sharpe ratios; 0 for one.
+        mean_correlation: mean pairwise correlation of their returns, in [-1, 1]; 0 for one.
+
+    Raises:
+        MetricError: when the count is below 1, the deviation negative, the correlation outside [-1, 1], or one not finite.
+    """
+
+    count: int
+    sharpe_sd: float
+    mean_correlation: float
+
+    def __post_init__(self) -> None:
+        if self.count < 1 or not (math.isfinite(self.sharpe_sd) and self.sharpe_sd >= 0):
+            raise MetricError(
+                f"count was {self.count} and sharpe_sd {self.sharpe_sd}; at least one trial and a finite deviation "
+                "of at least 0 are needed"
+            )
+        if not -1 <= self.mean_correlation <= 1:
+            raise MetricError(
+                f"mean_correlation was {self.mean_correlation}; a number from -1 to 1 is needed"
+            )
+
+    @property
+    def effective_count(self) -> float:
+        """Independent trials worth these correlated ones; never above their number."""
+        return effective_trials(max(0.0, self.mean_correlation), self.count)
+
+
+@dataclass(frozen=True)
+class DeflatedSharpe:
+    """The deflated Sharpe ratio, and how much it hangs on counting correlated trials in full.
+
+    Attributes:
+        full: the number to report: all trials and the dispersion of their Sharpe ratios.
+        effective: the same with the effective number of trials. Too lenient, because correlation has narrowed the
+            dispersion already: a sensitivity, no verdict.
+        family: the trials.
+    """
+
+    full: Metric
+    effective: Metric
+    family: TrialFamily
 
 
 def sharpe_variance_factor(sharpe: float, skewness: float, kurtosis: float) -> float:
@@ -125,6 +176,34 @@ def deflated_sharpe(returns: Returns, trials: float = 1, trial_sharpe_sd: float 
     luck = trial_sharpe_sd * expected_maximum(trials)
     convention = f"P(Sharpe > {luck:.6g} a period, the best of {trials:g} trials by luck), raw kurtosis; {returns.terms}"
     return _probability("deflated_sharpe", returns, luck, convention)
+
+
+def deflated_sharpes(returns: Returns, family: TrialFamily) -> DeflatedSharpe:
+    """Return the deflated Sharpe ratio by all trials and, as a sensitivity, by their effective number.
+
+    Args:
+        returns: the returns of the chosen strategy.
+        family: every strategy tried on these data, this one included.
+    """
+    full = deflated_sharpe(returns, family.count, family.sharpe_sd)
+    effective = deflated_sharpe(returns, family.effective_count, family.sharpe_sd)
+    words = f"{effective.convention}; effective number of {family.count} trials, a sensitivity"
+    return DeflatedSharpe(
+        full, replace(effective, name="deflated_sharpe_effective", convention=words), family
+    )
+
+
+def minimum_backtest_length(trials: float, sharpe: float = 1.0) -> float:
+    """Return the years below which the best of ``trials`` without skill is expected to reach an annual ``sharpe``.
+
+    (E[max_N z] / S)^2 (Bailey, Borwein, Lopez de Prado and Zhu 2014, eq. 6).
+
+    Raises:
+        MetricError: when trials is below 1, or the ratio not a positive number.
+    """
+    if not (math.isfinite(sharpe) and sharpe > 0):
+        raise MetricError(f"sharpe was {sharpe}; a positive annual Sharpe ratio is needed")
+    return (expected_maximum(trials) / sharpe) ** 2
 
 
 def minimum_track_record_length(returns: Returns, benchmark: float = 0.0, level: float = LEVEL) -> Metric:

@@ -15,11 +15,15 @@ from backtest.metrics.dependence import (
     sharpe_influence,
     sharpe_standard_error,
 )
+from backtest.metrics.ratios import sharpe_per_period
 from backtest.metrics.returns import Returns
 from backtest.metrics.significance import (
+    TrialFamily,
     deflated_sharpe,
+    deflated_sharpes,
     effective_trials,
     expected_maximum,
+    minimum_backtest_length,
     minimum_track_record_length,
     probabilistic_sharpe,
     probability_above,
@@ -157,9 +161,55 @@ def test_correlated_trials_count_for_fewer() -> None:
     assert effective_trials(0.5, 41) == 21
 
 
+@pytest.mark.parametrize(("trials", "target", "years"), [(45, 1, 4.998), (45, 2, 4.998 / 4), (1, 1, 0.0)])
+def test_minimum_backtest_length_of_the_paper(trials: int, target: float, years: float) -> None:
+    assert minimum_backtest_length(trials, target) == pytest.approx(years, abs=5e-4)
+
+
+def test_the_best_of_trials_reaches_the_target_at_the_minimum_length() -> None:
+    rng = np.random.default_rng(3)
+    periods = round(minimum_backtest_length(45, 1.0) * 252)
+    best = [sharpe_per_period(rng.normal(size=(45, periods))).max() for _ in range(200)]
+    assert np.mean(best) * math.sqrt(252) == pytest.approx(1.0, abs=0.03)
+
+
+@pytest.mark.parametrize("count", [2, 5, 9])
+def test_expected_maximum_of_few_is_the_mean_of_simulated_maxima(count: int) -> None:
+    simulated = np.random.default_rng(1).normal(size=(200_000, count)).max(axis=1).mean()
+    assert expected_maximum(count) == pytest.approx(simulated, abs=0.006)
+
+
+@pytest.mark.parametrize("count", [10, 30, 100])
+def test_the_approximation_for_many_errs_towards_more_luck(count: int) -> None:
+    simulated = np.random.default_rng(1).normal(size=(50_000, count)).max(axis=1).mean()
+    assert simulated < expected_maximum(count) < 1.03 * simulated
+
+
+def test_both_counts_of_trials_stand_side_by_side() -> None:
+    family = TrialFamily(41, 0.02, 0.5)
+    found = deflated_sharpes(NOISE, family)
+    assert found.full == deflated_sharpe(NOISE, 41, 0.02)
+    assert found.effective.value == deflated_sharpe(NOISE, 21, 0.02).value
+    assert found.effective.name == "deflated_sharpe_effective"
+    assert found.effective.convention.endswith("effective number of 41 trials, a sensitivity")
+    assert found.full.value < found.effective.value
+
+
+def test_negative_correlation_never_raises_the_count() -> None:
+    assert TrialFamily(7, 0.1, -0.1).effective_count == 7
+    assert TrialFamily(1, 0.0, 0.0).effective_count == 1
+
+
 @pytest.mark.parametrize(
     "call",
     [
+        lambda: TrialFamily(0, 0.1, 0.0),
+        lambda: TrialFamily(3, -0.1, 0.0),
+        lambda: TrialFamily(3, math.nan, 0.0),
+        lambda: TrialFamily(3, 0.1, 1.2),
+        lambda: TrialFamily(3, 0.1, math.nan),
+        lambda: minimum_backtest_length(0, 1),
+        lambda: minimum_backtest_length(10, 0),
         lambda: expected_maximum(0.5),
         lambda: expected_maximum(math.nan),
         lambda: deflated_sharpe(NOISE, 0, 0.1),
