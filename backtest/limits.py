@@ -3,7 +3,6 @@
 from typing import Annotated
 
 import annotated_types as at
-import numpy as np
 
 from backtest.book import Book
 from backtest.policies.base import Decision, Market
@@ -37,15 +36,8 @@ class Limits:
         Untradable series are never traded. A weight of zero is never too small to ask for: it closes a position, and where
         nothing is held yet it ends an order that still rests.
         """
-        held = book.weights
-        wanted = np.where(market.tradable, decision.weights, np.nan)
-        wanted = np.clip(wanted, 0.0 if self.long_only else -market.max_weight, market.max_weight)
-        after = np.where(np.isnan(wanted), held, wanted)
-        fixed = np.abs(held[np.isnan(wanted)]).sum()
-        room, asked = max(0.0, market.max_gross - fixed), np.abs(np.nan_to_num(wanted)).sum()
-        if asked > room:
-            wanted = wanted * (room / asked)
-            after = np.where(np.isnan(wanted), held, wanted)
-        least = min(self.min_trade, market.max_weight / 2)
-        small = (np.abs(after - held) < least) & (after != 0)
-        return Decision(decision.cutoff, decision.series, np.where(small, np.nan, wanted))
+        # The settlement imports numba, which reading a configuration should not.
+        from backtest.policies.settlement import limited
+
+        weights = limited(decision.weights, book, market, self.min_trade, self.long_only)
+        return Decision(decision.cutoff, decision.series, weights)

@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from backtest.book import Book
+from backtest.policies.outlook import Outlook
+from backtest.policies.wishes import Wishes
 from data.panel import Floats, read_only
 from data.registry import Registry, spec
 from forecast.distribution import QuantileForecast
@@ -26,6 +28,28 @@ class Market:
     """
 
     tradable: npt.NDArray[np.bool_]
+    round_trip_cost: Floats
+    periods_per_year: float
+    max_gross: float
+    max_weight: float
+
+    @property
+    def terms(self) -> "Terms":
+        """What of it is the same at every decision of a run."""
+        return Terms(self.round_trip_cost, self.periods_per_year, self.max_gross, self.max_weight)
+
+
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """Trading conditions that are the same at every decision of a run.
+
+    Attributes:
+        round_trip_cost: (S,) cost of buying and selling again, as a fraction of traded value.
+        periods_per_year: bars in a year, from the calendar.
+        max_gross: largest allowed sum of absolute weights.
+        max_weight: largest allowed absolute weight of one series.
+    """
+
     round_trip_cost: Floats
     periods_per_year: float
     max_gross: float
@@ -65,6 +89,33 @@ class AbstractPolicy(ABC):
             market: costs, limits and what is tradable.
             rng: streams for policies that randomise.
         """
+
+
+@spec
+class AbstractBookFreePolicy(AbstractPolicy):
+    """A policy whose wishes do not depend on the account; only ``settlement``, the same for all of them, reads it.
+
+    So all decisions of a walk can be wished at once, and a sweep settles them on thousands of accounts in compiled code.
+    A tradable series the forecast left out is wished 0: what cannot be forecast is not held.
+    """
+
+    @abstractmethod
+    def decide_many(self, outlook: Outlook, terms: Terms) -> Wishes:
+        """Return what is wanted at each decision, decision k from forecast k alone.
+
+        Args:
+            outlook: K forecasts in the book's order, with what is tradable.
+            terms: costs and limits.
+        """
+
+    def decide(self, forecast: QuantileForecast, book: Book, market: Market, rng: RandomStreams) -> Decision:
+        """Return the wishes of this one forecast, settled on the account."""
+        # The settlement imports numba, which reading a configuration should not.
+        from backtest.policies.settlement import settled
+
+        outlook = Outlook((forecast,), book.series, np.asarray(market.tradable)[None], (rng,))
+        wishes = self.decide_many(outlook, market.terms)
+        return Decision(forecast.cutoff, book.series, settled(wishes, 0, book, market))
 
 
 POLICIES: Registry[AbstractPolicy] = Registry(

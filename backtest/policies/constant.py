@@ -2,48 +2,45 @@
 
 import numpy as np
 
-from backtest.book import Book
-from backtest.policies.base import AbstractPolicy, Decision, Market
-from backtest.policies.candidates import within_limits
+from backtest.policies.base import AbstractBookFreePolicy, Terms
+from backtest.policies.outlook import Outlook
+from backtest.policies.wishes import Wishes, wishes_of
 from data.panel import Floats
 from data.registry import spec
-from forecast.distribution import QuantileForecast
-from forecast.randomness import RandomStreams
 
 
 @spec
-class EqualWeight(AbstractPolicy):
+class EqualWeight(AbstractBookFreePolicy):
     """The same weight on every tradable series, restored at every decision; reads no forecast."""
 
-    def decide(self, forecast: QuantileForecast, book: Book, market: Market, rng: RandomStreams) -> Decision:
+    def decide_many(self, outlook: Outlook, terms: Terms) -> Wishes:
         """Return ``max_gross`` split equally, at most ``max_weight`` each."""
-        return Decision(forecast.cutoff, book.series, within_limits(_equal(market), book, market))
+        return wishes_of(_equal(outlook, terms))
 
 
 @spec
-class BuyAndHold(AbstractPolicy):
+class BuyAndHold(AbstractBookFreePolicy):
     """Equal weights bought once, when the account holds nothing, and never touched again; reads no forecast.
 
     A series that cannot be traded at that first decision is never bought.
     """
 
-    def decide(self, forecast: QuantileForecast, book: Book, market: Market, rng: RandomStreams) -> Decision:
-        """Return equal weights for an empty account, else NaN for every series."""
-        if (book.units != 0).any():
-            return Decision(forecast.cutoff, book.series, np.full(len(book.series), np.nan))
-        return Decision(forecast.cutoff, book.series, within_limits(_equal(market), book, market))
+    def decide_many(self, outlook: Outlook, terms: Terms) -> Wishes:
+        """Return equal weights for an empty account, nothing for any other."""
+        return wishes_of(_equal(outlook, terms), once=True)
 
 
 @spec
-class Cash(AbstractPolicy):
+class Cash(AbstractBookFreePolicy):
     """Nothing held; reads no forecast."""
 
-    def decide(self, forecast: QuantileForecast, book: Book, market: Market, rng: RandomStreams) -> Decision:
-        """Return 0 for every tradable series."""
-        return Decision(forecast.cutoff, book.series, within_limits(np.zeros(len(book.series)), book, market))
+    def decide_many(self, outlook: Outlook, terms: Terms) -> Wishes:
+        """Return 0 for every series."""
+        return wishes_of(np.zeros(outlook.tradable.shape))
 
 
-def _equal(market: Market) -> Floats:
-    count = int(market.tradable.sum())
-    each = min(market.max_weight, market.max_gross / count) if count else 0.0
-    return np.full(len(market.tradable), each)
+def _equal(outlook: Outlook, terms: Terms) -> Floats:
+    """Return ``max_gross`` shared equally by the tradable series of each decision, (K, S)."""
+    count = np.maximum(outlook.tradable.sum(axis=1), 1)
+    each = np.minimum(terms.max_weight, terms.max_gross / count)
+    return np.where(outlook.tradable, each[:, None], 0.0)

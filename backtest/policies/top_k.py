@@ -5,17 +5,15 @@ from typing import Annotated
 import annotated_types as at
 import numpy as np
 
-from backtest.book import Book
-from backtest.policies.base import AbstractPolicy, Decision, Market
-from backtest.policies.candidates import candidates, decision
+from backtest.policies.base import AbstractBookFreePolicy, Terms
+from backtest.policies.outlook import Outlook
+from backtest.policies.wishes import Wishes, wishes_of
 from data.panel import Floats
 from data.registry import spec
-from forecast.distribution import QuantileForecast
-from forecast.randomness import RandomStreams
 
 
 @spec
-class TopK(AbstractPolicy):
+class TopK(AbstractBookFreePolicy):
     """Equal weights on the k series with the highest median return over the horizon.
 
     With ``long_short`` the k lowest are sold short with the same weight, and k is at most half of the series, so that
@@ -31,17 +29,22 @@ class TopK(AbstractPolicy):
     k: Annotated[int, at.Ge(1)] = 3
     long_short: bool = False
 
-    def decide(self, forecast: QuantileForecast, book: Book, market: Market, rng: RandomStreams) -> Decision:
+    def decide_many(self, outlook: Outlook, terms: Terms) -> Wishes:
         """Return ``max_gross`` split equally over the buckets, at most ``max_weight`` each."""
-        chosen = candidates(forecast, book, market)
-        gain = chosen.median_return()
-        k = min(self.k, len(gain) // 2 if self.long_short else len(gain))
-        each = min(market.max_weight, market.max_gross / max(1, 2 * k if self.long_short else k))
-        by_rank = np.zeros(len(gain))
+        weights = np.zeros(outlook.tradable.shape)
+        for k, counts in enumerate(outlook.counts):
+            gain = outlook.median_returns[k, counts]
+            weights[k, counts] = shared(gain, self._by_rank(len(gain), terms))
+        return wishes_of(weights, outlook.unbounded())
+
+    def _by_rank(self, count: int, terms: Terms) -> Floats:
+        k = min(self.k, count // 2 if self.long_short else count)
+        each = min(terms.max_weight, terms.max_gross / max(1, 2 * k if self.long_short else k))
+        by_rank = np.zeros(count)
         by_rank[:k] = each
         if self.long_short and k:
             by_rank[-k:] = -each
-        return decision(chosen, shared(gain, by_rank), book, market)
+        return by_rank
 
 
 def shared(gain: Floats, by_rank: Floats) -> Floats:
@@ -52,8 +55,8 @@ def shared(gain: Floats, by_rank: Floats) -> Floats:
         by_rank: (N,) weight of each rank.
     """
     ranked = np.sort(-gain)
-    weights = np.empty(len(gain))
-    for row, value in enumerate(-gain):
-        first, stop = np.searchsorted(ranked, value, "left"), np.searchsorted(ranked, value, "right")
-        weights[row] = by_rank[first:stop].mean()
+    first, stop = np.searchsorted(ranked, -gain, "left"), np.searchsorted(ranked, -gain, "right")
+    weights = np.array(by_rank[first])
+    for row in np.flatnonzero(stop - first > 1):
+        weights[row] = by_rank[first[row] : stop[row]].mean()
     return weights

@@ -6,21 +6,20 @@ from typing import Annotated, Literal
 import annotated_types as at
 import numpy as np
 
-from backtest.book import Book
-from backtest.policies.base import AbstractPolicy, Decision, Market
-from backtest.policies.candidates import candidates, decision
+from backtest.policies.base import AbstractBookFreePolicy, Terms
+from backtest.policies.outlook import Outlook
 from backtest.policies.quantile_moments import normal_scale
+from backtest.policies.wishes import Wishes, wishes_of
 from data.panel import Floats
 from data.registry import spec
 from forecast.distribution import QuantileForecast
-from forecast.randomness import RandomStreams
 
 LEAST_VOLATILITY = 1e-9
 """Annual volatility below which a series is taken to be constant, and gets no position."""
 
 
 @spec
-class VolatilityTarget(AbstractPolicy):
+class VolatilityTarget(AbstractBookFreePolicy):
     """Long weights whose forecast annual volatility is ``target``, less where the limits bind.
 
     A forecast of variance gives each series' volatility as the root of its median variance, the mean over all steps; a forecast of level or log return
@@ -39,16 +38,19 @@ class VolatilityTarget(AbstractPolicy):
     weighting: Literal["equal", "inverse"] = "equal"
     assumed_correlation: Annotated[float, at.Ge(0), at.Le(1)] = 1.0
 
-    def decide(self, forecast: QuantileForecast, book: Book, market: Market, rng: RandomStreams) -> Decision:
-        """Return the weights within the limits; a series forecast not to move at all gets 0."""
-        chosen = candidates(forecast, book, market)
-        is_variance = forecast.quantity == "variance"
+    def decide_many(self, outlook: Outlook, terms: Terms) -> Wishes:
+        """Return the weights; a series forecast not to move at all gets 0."""
+        first = outlook.forecasts[0]
+        is_variance = first.quantity == "variance"
         if is_variance:
-            volatility = variance_volatility(chosen.forecast, market.periods_per_year)
+            volatility = outlook.each(lambda forecast: variance_volatility(forecast, terms.periods_per_year))
         else:
-            bars = market.periods_per_year / forecast.horizon
-            volatility = normal_scale(chosen.returns(), forecast.levels) * math.sqrt(bars)
-        return decision(chosen, self._weights(volatility), book, market, every_step=is_variance)
+            bars = terms.periods_per_year / first.horizon
+            volatility = normal_scale(outlook.returns, outlook.levels) * math.sqrt(bars)
+        weights = np.zeros(outlook.tradable.shape)
+        for k, counts in enumerate(outlook.counts):
+            weights[k, counts] = self._weights(volatility[k, counts])
+        return wishes_of(weights, outlook.unbounded(every_step=is_variance))
 
     def _weights(self, volatility: Floats) -> Floats:
         moving = volatility > LEAST_VOLATILITY

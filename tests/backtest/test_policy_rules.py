@@ -9,8 +9,9 @@ import pytest
 from backtest.book import Book
 from backtest.errors import EngineError
 from backtest.policies.base import POLICIES, Market
-from backtest.policies.kelly import Wager, growth_optimal
 from backtest.policies.quantile_moments import expectation, level_weights, mean, normal_scale, variance
+from backtest.policies.settlement import best_position
+from backtest.policies.wishes import Wager
 from data.errors import SpecError
 from forecast.distribution import DEFAULT_LEVELS, QuantileForecast
 from forecast.errors import ForecastError, LevelError
@@ -130,37 +131,38 @@ def test_volatility_target_reads_variance_forecasts_and_gives_a_constant_series_
     assert weights.tolist() == pytest.approx([0.05 / math.sqrt(2e-4 * 252), 0.0])
 
 
-def growth(wager, row, position):
+def growth(returns, held, enter, position):
     """Return the mean log growth by the definition in the policy's docstring."""
-    held, enter = wager.held[row], wager.round_trip[row]
     same_side = position * held > 0
     opened = max(abs(position) - abs(held), 0) if same_side else abs(position)
     closed = max(abs(held) - abs(position), 0) if same_side else abs(held)
-    wealth = 1 + position * wager.returns[row] - enter * opened - enter / 2 * closed
-    return -np.inf if wealth.min() <= 0 else float(np.log(wealth) @ wager.masses)
+    wealth = 1 + position * returns - enter * opened - enter / 2 * closed
+    return -np.inf if wealth.min() <= 0 else float(np.log(wealth) @ level_weights(LEVELS))
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_growth_optimal_positions_beat_every_other_on_a_fine_grid(seed):
     rng = np.random.default_rng(seed)
     returns = np.sort(rng.normal(rng.normal(0, 0.02, (20, 1)), 0.05, (20, len(LEVELS))), axis=1)
-    held = np.where(rng.random(20) < 0.3, 0.0, rng.normal(0, 3, 20))
-    wager = Wager(returns, level_weights(LEVELS), held, rng.random(20) * 0.02)
+    held, enter = np.where(rng.random(20) < 0.3, 0.0, rng.normal(0, 3, 20)), rng.random(20) * 0.02
+    wager = Wager(returns[None], level_weights(LEVELS), 1.0)
     low, high = (0.0, 4.0) if seed % 2 else (-4.0, 4.0)
-    best, stay = growth_optimal(wager, low, high)
-    assert (best[stay] == held[stay]).all()
     for row in range(20):
-        others = [growth(wager, row, position) for position in np.linspace(low, high, 801)]
-        assert low <= best[row] <= high
-        assert growth(wager, row, best[row]) >= max(others) - 1e-12
+        best, stays = best_position(wager, (0, row), (held[row], enter[row]), (low, high))
+        others = [
+            growth(returns[row], held[row], enter[row], position) for position in np.linspace(low, high, 801)
+        ]
+        assert low <= best <= high
+        assert not stays or best == held[row]
+        assert growth(returns[row], held[row], enter[row], best) >= max(others) - 1e-12
 
 
 def test_kelly_of_a_coin_is_edge_over_odds():
     # Win b with probability p, lose 1 otherwise: f = p - (1 - p) / b (Kelly 1956).
-    masses, b = np.array([0.45, 0.55]), 1.2
-    wager = Wager(np.array([[-1.0, b]]), masses, np.zeros(1), np.zeros(1))
-    best, _ = growth_optimal(wager, -1.0, 1.0)
-    assert best[0] == pytest.approx(0.55 - 0.45 / b)
+    b = 1.2
+    wager = Wager(np.array([[[-1.0, b]]]), np.array([0.45, 0.55]), 1.0)
+    best, _ = best_position(wager, (0, 0), (0.0, 0.0), (-1.0, 1.0))
+    assert best == pytest.approx(0.55 - 0.45 / b)
 
 
 def test_quarter_kelly_opens_only_above_the_round_trip_and_may_refuse_shorts():

@@ -1,18 +1,24 @@
 """What every registered policy must do, whatever it decides."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtest.book import Book
-from backtest.policies.base import POLICIES, Market
+from backtest.policies.base import POLICIES, AbstractBookFreePolicy, Market
+from backtest.policies.outlook import Outlook
+from backtest.policies.settlement import settled
 from forecast.distribution import DEFAULT_LEVELS, QuantileForecast
 from forecast.randomness import RandomStreams
 
 CUTOFF = np.datetime64("2024-03-01", "ns")
 TIMES = CUTOFF + np.arange(1, 4) * np.timedelta64(1, "D")
 RNG = RandomStreams(7, CUTOFF)
+ONE_SERIES_SET = tuple("ABCDEF")
+BOOK_FREE = [kind for kind in POLICIES.names() if issubclass(POLICIES.load(kind), AbstractBookFreePolicy)]
 READ_NO_FORECAST = {"equal_weight", "buy_and_hold", "cash"}
 
 every_policy = pytest.mark.parametrize("kind", POLICIES.names())
@@ -163,3 +169,23 @@ def test_an_account_without_equity_asks_for_nothing(kind):
 def test_the_spec_round_trips(kind):
     spec = POLICIES.build(kind)
     assert POLICIES.build(POLICIES.describe(spec)) == spec and hash(spec) == hash(POLICIES.build(kind))
+
+
+@pytest.mark.parametrize("kind", BOOK_FREE)
+@few
+@worlds
+def test_deciding_at_once_gives_the_bits_of_deciding_one_by_one(kind, seed, quantity):
+    policy, many = POLICIES.build(kind), [world(seed + i, quantity, unbounded=0.1) for i in range(5)]
+    terms = many[0][2]
+    forecasts, books, markets = [], [], []
+    for forecast, book, market in many:
+        names = dict(zip(book.series, ONE_SERIES_SET, strict=True))
+        named = tuple(names[name] for name in forecast.series)
+        forecasts.append(replace(forecast, series=named))
+        books.append(replace(book, series=ONE_SERIES_SET))
+        markets.append(replace(terms, tradable=market.tradable))
+    tradable = np.array([market.tradable for market in markets])
+    wishes = policy.decide_many(Outlook(tuple(forecasts), ONE_SERIES_SET, tradable, (RNG,) * 5), terms.terms)
+    for k, (forecast, book, market) in enumerate(zip(forecasts, books, markets, strict=True)):
+        one = policy.decide(forecast, book, market, RNG).weights
+        assert bits(settled(wishes, k, book, market)) == bits(one)
