@@ -163,7 +163,7 @@ def confidence_set(
     block = longest_block(strategies.values) if block is None else block
     p_values = np.ones(len(distinct))
     if len(distinct) > 1:
-        p_values = _set_p_values(-values, block, resamples, rng, level)
+        p_values = set_p_values(values, block, resamples, rng)
     convention = (
         f"losses are minus returns; range statistic, stationary bootstrap, mean block {block:.4g}, {resamples} resamples; "
         f"holds the best with {1 - level:.0%}"
@@ -239,6 +239,16 @@ def longest_block(values: Floats) -> float:
     return max((optimal_block(column) for column in varying.T), default=1.0)
 
 
+def set_p_values(values: Floats, block: float, resamples: int, rng: np.random.Generator) -> Floats:
+    """Return the p-values (N,) of ``confidence_set`` for returns (T, N), of which no two are equal, N >= 2."""
+    from arch.bootstrap import MCS
+
+    # arch annotates whole block lengths, but reads only their inverse, the chance that a block ends.
+    tested = MCS(pd.DataFrame(-values), SET_LEVEL, resamples, cast("int", block), seed=rng)
+    tested.compute()
+    return tested.pvalues["Pvalue"].sort_index().to_numpy(np.float64)
+
+
 def _irrelevant_below(scaled: Floats, block: float) -> Floats:
     """Return how far below zero a mean (N,) may lie before its strategy cannot matter (Hansen 2005, section 3.1)."""
     count = len(scaled)
@@ -262,17 +272,6 @@ def stationary_variance(values: Floats, block: float) -> Floats:
 
 def _p_value(largest: Floats, observed: float) -> float:
     return float(1 + np.count_nonzero(largest > observed)) / (1 + len(largest))
-
-
-def _set_p_values(
-    losses: Floats, block: float, resamples: int, rng: np.random.Generator, level: float
-) -> Floats:
-    from arch.bootstrap import MCS
-
-    # arch annotates whole block lengths, but reads only their inverse, the chance that a block ends.
-    tested = MCS(pd.DataFrame(losses), level, resamples, cast("int", block), seed=rng)
-    tested.compute()
-    return tested.pvalues["Pvalue"].sort_index().to_numpy(np.float64)
 
 
 def _first_equals(strategies: StrategyReturns) -> npt.NDArray[np.int64]:

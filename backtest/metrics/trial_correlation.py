@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from backtest.errors import MetricError
+from backtest.metrics.ratios import sharpe_per_period
 from backtest.metrics.returns import NOISE
-from backtest.metrics.significance import effective_trials
+from backtest.metrics.significance import TrialFamily, effective_trials
 from data.panel import Floats, read_only
 
 
@@ -90,3 +91,20 @@ class TrialCorrelation:
             MetricError: when no trial was added.
         """
         return effective_trials(max(0.0, self.mean_correlation), self.count + self.constant)
+
+
+def trial_family(returns: Floats) -> TrialFamily:
+    """Return what a deflated Sharpe ratio has to know of the trials whose returns (T, N) are at hand.
+
+    A trial that never varies counts, but has neither a Sharpe ratio nor a correlation.
+
+    Raises:
+        MetricError: when the returns are not (T, N) with T >= 2, N >= 1, or not finite.
+    """
+    values = np.asarray(returns, dtype=np.float64)
+    if values.ndim != 2 or not values.shape[1]:
+        raise MetricError(f"returns have shape {values.shape}; (T, N) is needed, one column a trial")
+    correlation = functools.reduce(TrialCorrelation.add, values.T, TrialCorrelation.start(len(values)))
+    varying = values[:, np.ptp(values, axis=0) > NOISE]
+    deviation = float(sharpe_per_period(varying.T).std(ddof=1)) if varying.shape[1] > 1 else 0.0
+    return TrialFamily(values.shape[1], deviation, correlation.mean_correlation)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtest.errors import MetricError
-from backtest.metrics.trial_correlation import TrialCorrelation
+from backtest.metrics.trial_correlation import TrialCorrelation, trial_family
 
 
 def streamed(rows: np.ndarray) -> TrialCorrelation:
@@ -80,9 +80,20 @@ def test_adding_leaves_the_accumulator_and_the_returns_alone() -> None:
     assert not start.add(row).total.flags.writeable
 
 
+def test_a_family_counts_all_and_measures_those_that_vary() -> None:
+    rows = trials(5, 1.0)
+    found = trial_family(np.vstack([rows, np.zeros(120)]).T)
+    assert found.count == 6
+    assert found.sharpe_sd == pytest.approx((rows.mean(axis=1) / rows.std(axis=1, ddof=1)).std(ddof=1))
+    assert found.mean_correlation == streamed(rows).mean_correlation
+    assert trial_family(rows[:1].T).sharpe_sd == 0.0
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
+        (lambda: trial_family(np.zeros(5)), "one column a trial"),
+        (lambda: trial_family(np.zeros((5, 0))), "one column a trial"),
         (lambda: TrialCorrelation.start(1), "at least 2"),
         (lambda: TrialCorrelation.start(9).add(np.zeros(8)), r"shape \(8,\); \(9,\)"),
         (lambda: TrialCorrelation.start(9).add(np.zeros((9, 2))), "shape"),
