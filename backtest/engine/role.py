@@ -78,5 +78,11 @@ class AbstractEngine(ABC):
 
 
 ENGINES: Registry[AbstractEngine] = Registry(
-    "engine", {"realistic": "backtest.engine.rules:EngineSpec"}, "wayfold.engines"
+    "engine",
+    {
+        "realistic": "backtest.engine.rules:EngineSpec",
+        "backtrader_exact": "backtest.engine.exact_rules:ExactRules",
+        "backtrader": "backtest.engine.exact_rules:BacktraderPackage",
+    },
+    "wayfold.engines",
 )
