@@ -37,6 +37,18 @@ class AbstractSource(ABC):
             OfflineError: when the network is needed and cannot be reached.
         """
 
+    def raw(self, lake: Path, as_of: np.datetime64 | None = None) -> History:
+        """Return the bars before the source computes anything from them; by default what ``load`` returns.
+
+        A source that computes fields from its rows (features, scaled prices) overrides ``raw`` and ``derive`` and loads
+        ``derive(raw(...))``; then ``wayfold audit`` can change the future before anything is computed from it.
+        """
+        return self.load(lake, as_of)
+
+    def derive(self, history: History) -> History:
+        """Return the bars with what the source computes from them, row by row; by default as they are."""
+        return history
+
     @abstractmethod
     def identity(self) -> dict[str, Any]:
         """Return what names the data for the trial ledger: source, series, fields and period, never its bytes."""

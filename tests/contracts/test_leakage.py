@@ -5,22 +5,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import pytest
 
-from backtest import experiment
+from backtest.audit.recording import ARTEFACTS, recorded
 from backtest.book import Book
-from backtest.experiment import walk_history
-from backtest.paths import lane_paths, traded_bars
 from backtest.policies.base import POLICIES, AbstractPolicy, Decision, Market
 from backtest.spec import RunSpec
-from backtest.walk import Plan, StepRecord, Walked, WalkState, finish, make_folds, make_plan, start, step
+from backtest.walk import make_folds, make_plan
 from data.history import History
 from data.registry import spec as as_spec
 from forecast.distribution import QuantileForecast
-from forecast.errors import CheckFailure, FitError
+from forecast.errors import CheckFailure
 from forecast.lookahead import Outputs, check_no_lookahead
 from forecast.models.naive import Naive, NaiveFitted
 from forecast.randomness import RandomStreams
@@ -76,77 +73,17 @@ class Prophet(AbstractPolicy):
         return Decision(forecast.cutoff, book.series, np.where(rises & market.tradable, 0.3, 0.0))
 
 
-def frozen(value: Any) -> np.ndarray:
-    return np.frombuffer(small_walk.bits(value), np.uint8)
-
-
-def lived(spec: RunSpec, history: History, numbers: dict[np.datetime64, int]) -> Outputs:
-    """Return all that a walk makes, by time, and the decision at the last bar, which a paper account would make now.
-
-    ``numbers`` holds the fold of every decision time; calendars are published ahead, so it may come from all times.
-    """
-    seen: list[tuple[WalkState, StepRecord]] = []
-
-    def recording(*arguments: Any) -> tuple[WalkState, StepRecord]:
-        seen.append(step(*arguments))
-        return seen[-1]
-
-    outputs: dict[str, dict[np.datetime64, Any]] = {"step": {}, "equity": {}, "weights": {}, "fills": {}}
-    plan, first = make_plan(spec, history), min(numbers)
-    state = start(plan)
-    if history.cutoff > first:
-        with mock.patch.object(experiment, "step", recording):
-            try:
-                walked = walk_history(spec, history, small_walk.quiet)
-            except FitError:
-                walked = stopped(plan, history, seen, numbers)
-        state = walked.state
-        _add_paths(outputs, walked)
-    if history.cutoff in numbers:
-        recording(plan, state, history, numbers[history.cutoff])
-    for state, record in seen:
-        outputs["step"][record.cutoff] = frozen((record, state))
-    return outputs
-
-
-def stopped(
-    plan: Plan, history: History, seen: list[tuple[WalkState, StepRecord]], numbers: dict[np.datetime64, int]
-) -> Walked:
-    """Return the walk up to the bar before the decision whose fit failed, as where all later rows are missing."""
-    state, last = seen[-1]
-    failed = min(cutoff for cutoff in numbers if cutoff > last.cutoff)
-    known = history.until(failed - np.timedelta64(1, "ns"))
-    folds = [fold for fold in make_folds(plan, history) if fold.test_start <= last.cutoff]
-    folds[-1] = replace(folds[-1], test_end=known.cutoff)
-    records = tuple(record for _, record in seen)
-    return Walked(plan, history, tuple(folds), records, finish(plan, state, known))
-
-
-def _add_paths(outputs: dict[str, dict[np.datetime64, Any]], walked: Walked) -> None:
-    paths = lane_paths(walked, traded_bars(walked))
-    for row, time in enumerate(paths[0].net.times[1:], start=1):
-        moment = np.datetime64(time)
-        outputs["equity"][moment] = np.array(
-            [(path.net.equity[row], path.gross.equity[row]) for path in paths]
-        )
-        outputs["weights"][moment] = np.array([path.net.weights[row] for path in paths])
-    for path in paths:
-        fills = path.net.fills.frame()
-        for time, part in fills.groupby("time"):
-            rows = list(part.itertuples(index=False, name=None))
-            outputs["fills"].setdefault(np.datetime64(time, "ns"), []).append(repr((path.lane.label, rows)))
-
-
 def pipeline(
     spec: RunSpec, whole: History, source: Callable[[History], History] = lambda known: known
 ) -> Any:
     """Return the pipeline from a raw history to all outputs, through a source that may spoil it."""
     folds = make_folds(make_plan(spec, whole), whole)
-    numbers = {np.datetime64(cutoff): fold.number for fold in folds for cutoff in fold.cutoffs}
 
     def run(history: History) -> Outputs:
         WHOLE["history"] = history
-        return lived(spec, source(history), numbers)
+        derived = source(history)
+        # Where all later rows are missing a fit after the cut may fail; what was made before it stands.
+        return recorded(make_plan(spec, derived), folds, derived, derived.cutoff).outputs
 
     return run
 
@@ -177,30 +114,44 @@ def test_no_forecast_fit_calibration_decision_fill_or_equity_moves_with_later_ro
 def test_the_harness_compares_something_of_every_kind_at_every_cut() -> None:
     spec, history = small_walk.small_spec(**CALIBRATED), small_walk.small_history()
     outputs = pipeline(spec, history)(history)
-    assert len(outputs["step"]) == 17
-    assert len(outputs["equity"]) == len(outputs["weights"]) == 50
+    assert list(outputs) == list(ARTEFACTS[1:])
+    assert sum(bool(made) for made in outputs["fits"].values()) == 4
+    assert len(outputs["equity"]) == 51
     assert len(outputs["fills"]) > 10
+    lanes = [lane.label for lane in make_plan(spec, history).lanes]
+    for artefact in ("calibrations", "accounts"):
+        assert len(outputs[artefact]) == 17
+        assert all(list(made) == lanes for made in outputs[artefact].values())
+    for artefact in ("forecasts", "targets"):
+        assert len(outputs[artefact]) == 17
+        assert all(len(made) >= 3 * len(lanes) for made in outputs[artefact].values())
 
 
 @pytest.mark.parametrize(
-    ("registry", "kind", "sections"),
+    ("registry", "kind", "sections", "first"),
     [
-        (FORECASTERS, "Standardised", {"forecaster": {"kind": "planted", "context": 8, "horizon": 3}}),
+        (
+            FORECASTERS,
+            "Standardised",
+            {"forecaster": {"kind": "planted", "context": 8, "horizon": 3}},
+            "fits of planted",
+        ),
         (
             POLICIES,
             "Prophet",
             {"policy": "planted", "forecaster": {"kind": "naive", "context": 8, "horizon": 3}},
+            "targets of naive S",
         ),
     ],
     ids=["a scaler fitted to all rows", "a policy that reads the next bar"],
 )
 def test_a_leak_through_something_reachable_is_found(
-    registry: Any, kind: str, sections: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    registry: Any, kind: str, sections: dict[str, Any], first: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(registry.kinds, "planted", f"{__name__}:{kind}")
     spec, history = small_walk.small_spec(**sections), small_walk.small_history()
     with pytest.raises(
-        CheckFailure, match=r"step at .* moved when rows after .* were (raised|lowered|missing)"
+        CheckFailure, match=f"{first}.* at .* moved when rows after .* were (raised|lowered|mirrored|missing)"
     ):
         check_no_lookahead(pipeline(spec, history), history, cuts(spec, history)[1:6])
 
@@ -213,5 +164,5 @@ def test_a_source_that_rescales_the_past_by_the_latest_action_is_found() -> None
 
     spec, history = small_walk.small_spec(), small_walk.small_history()
     where = [history.times[small_walk.SPLIT_ROW - 1]]
-    with pytest.raises(CheckFailure, match="step at 2015-05-01.* moved when rows after"):
+    with pytest.raises(CheckFailure, match="fits of bootstrap at 2015-05-01.* moved when rows after"):
         check_no_lookahead(pipeline(spec, history, adjusted_backward), history, where)
