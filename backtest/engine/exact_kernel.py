@@ -2,7 +2,7 @@
 
 Within a bar, in this order: the cash check of the orders created at the close before, one first-in-first-out pass over
 all pending orders, marks, value, and only then new orders. The order of every float operation is part of the result.
-Written from a description of the package's behaviour (docs/engines.md); the slow twin is in ``tests/oracles``.
+Written from a description of the package's behaviour, not from its code. The slow twin is in ``tests/oracles``.
 """
 
 import math
