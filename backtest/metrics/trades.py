@@ -83,7 +83,7 @@ def trades_from(table: pd.DataFrame, periods_per_year: float) -> Trades:
     missing = [name for name in NEEDED if name not in table]
     if missing:
         raise MetricError(f"table of trades has no column '{missing[0]}'; it has {', '.join(table.columns)}")
-    lanes = table["lane"].unique() if "lane" in table else []
+    lanes = set(table["lane"]) if "lane" in table else set()
     if len(lanes) > 1:
         raise MetricError(f"trades belong to {len(lanes)} lanes; one account at a time is needed")
     closed = table[table["exit_time"].notna()].sort_values("exit_time", kind="stable")
