@@ -52,8 +52,15 @@ COLUMNS = ("test", "asked", "rate", "standard_error", "low", "high", "verdict")
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is resampled in each world: ``resamples`` of the bootstrap tests, ``draws`` of the PBO band."""
+    """What a world costs.
 
+    Attributes:
+        periods: periods of the rules' returns.
+        resamples: resamples of each bootstrap test.
+        draws: noise matrices of the PBO band.
+    """
+
+    periods: int = 1000
     resamples: int = 499
     draws: int = 99
 

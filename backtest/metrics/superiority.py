@@ -157,18 +157,13 @@ def confidence_set(
         raise MetricError(
             f"there were {len(strategies.names)} strategies; a confidence set takes {LARGEST_SET}"
         )
-    first = _first_equals(strategies)
-    distinct = np.unique(first)
-    values = strategies.values[:, distinct]
     block = longest_block(strategies.values) if block is None else block
-    p_values = np.ones(len(distinct))
-    if len(distinct) > 1:
-        p_values = set_p_values(values, block, resamples, rng)
+    p_values = set_p_values(strategies.values, block, resamples, rng)
     convention = (
         f"losses are minus returns; range statistic, stationary bootstrap, mean block {block:.4g}, {resamples} resamples; "
         f"holds the best with {1 - level:.0%}"
     )
-    return ConfidenceSet(strategies.names, p_values[np.searchsorted(distinct, first)], level, convention)
+    return ConfidenceSet(strategies.names, p_values, level, convention)
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,13 +235,22 @@ def longest_block(values: Floats) -> float:
 
 
 def set_p_values(values: Floats, block: float, resamples: int, rng: np.random.Generator) -> Floats:
-    """Return the p-values (N,) of ``confidence_set`` for returns (T, N), of which no two are equal, N >= 2."""
+    """Return the p-values (N,) of ``confidence_set`` for returns (T, N); equal columns share theirs.
+
+    Raises:
+        MetricError: when two columns differ by a constant other than 0.
+    """
     from arch.bootstrap import MCS
 
+    first = _first_equals(values)
+    distinct = np.unique(first)
+    if len(distinct) == 1:
+        return np.ones(len(first))
     # arch annotates whole block lengths, but reads only their inverse, the chance that a block ends.
-    tested = MCS(pd.DataFrame(-values), SET_LEVEL, resamples, cast("int", block), seed=rng)
+    tested = MCS(pd.DataFrame(-values[:, distinct]), SET_LEVEL, resamples, cast("int", block), seed=rng)
     tested.compute()
-    return tested.pvalues["Pvalue"].sort_index().to_numpy(np.float64)
+    p_values = tested.pvalues["Pvalue"].sort_index().to_numpy(np.float64)
+    return np.asarray(p_values[np.searchsorted(distinct, first)])
 
 
 def _irrelevant_below(scaled: Floats, block: float) -> Floats:
@@ -274,16 +278,15 @@ def _p_value(largest: Floats, observed: float) -> float:
     return float(1 + np.count_nonzero(largest > observed)) / (1 + len(largest))
 
 
-def _first_equals(strategies: StrategyReturns) -> npt.NDArray[np.int64]:
-    """Return for each strategy the position of the first one with equal returns, (N,)."""
-    values = strategies.values
+def _first_equals(values: Floats) -> npt.NDArray[np.int64]:
+    """Return for each column of values (T, N) the position of the first one equal to it, (N,)."""
     first = np.arange(values.shape[1])
     for later in range(1, values.shape[1]):
         apart = values[:, :later] - values[:, [later]]
         same = np.flatnonzero(np.ptp(apart, axis=0) <= NOISE)
         if len(same) and abs(apart[:, same[0]].mean()) > NOISE:
             raise MetricError(
-                f"strategies '{strategies.names[same[0]]}' and '{strategies.names[later]}' differ by a constant; "
+                f"strategies {same[0]} and {later}, counted from 0, differ by a constant; "
                 "differences that vary, or none, are needed"
             )
         first[later] = first[same[0]] if len(same) else later

@@ -25,7 +25,6 @@ from backtest.metrics.significance import deflated_sharpe
 from backtest.metrics.superiority import longest_block, resampled_tests
 from backtest.metrics.trial_correlation import trial_family
 
-PERIODS = 1000
 RULES = len(worlds.WINDOWS)
 Made = Callable[[np.random.Generator], dict[str, bool]]
 
@@ -39,19 +38,19 @@ class Family:
     share: float = 1.0
 
 
-def rules_on(earned, rng, signal=None):
+def rules_on(earned, signal=None):
     """Return what the rules earn; they read the prices they trade, or those of ``signal``."""
     positions = worlds.crossover_positions(earned if signal is None else signal)
     return worlds.rule_returns(earned, positions)
 
 
 def honest(world, effort, rng):
-    return decisions(rules_on(world(rng, PERIODS + worlds.WARM_UP), rng), rng, effort)
+    return decisions(rules_on(world(rng, effort.periods + worlds.WARM_UP)), rng, effort)
 
 
 def leaky(world, effort, rng):
     """Return the honest tests, and two of them on rules that trade at the close they have already seen."""
-    earned = world(rng, PERIODS + worlds.WARM_UP)
+    earned = world(rng, effort.periods + worlds.WARM_UP)
     positions = worlds.crossover_positions(earned)
     found = decisions(worlds.rule_returns(earned, positions), rng, effort)
     leak = worlds.rule_returns(earned, positions, lag=0)
@@ -65,15 +64,15 @@ def leaky(world, effort, rng):
 
 def stale(effort, rng):
     """Rules read one autoregressive market and earn another: dependence without an edge."""
-    periods = PERIODS + worlds.WARM_UP
+    periods = effort.periods + worlds.WARM_UP
     earned, read = worlds.autoregressive(rng, periods), worlds.autoregressive(rng, periods)
-    return decisions(rules_on(earned, rng, read), rng, effort)
+    return decisions(rules_on(earned, read), rng, effort)
 
 
 def equicorrelated(correlation, effort, rng):
-    values = worlds.equicorrelated(rng, PERIODS, RULES, correlation)
+    values = worlds.equicorrelated(rng, effort.periods, RULES, correlation)
     family, best = trial_family(values), best_of(values)
-    unnarrowed = deflated_sharpe(best, family.effective_count, 1 / np.sqrt(PERIODS))
+    unnarrowed = deflated_sharpe(best, family.effective_count, 1 / np.sqrt(effort.periods))
     return decisions(values, rng, effort) | {
         "best of N, DSR (effective N, sd 1/sqrt(T))": unnarrowed.value > 1 - ALPHA
     }
@@ -81,7 +80,7 @@ def equicorrelated(correlation, effort, rng):
 
 def planted(edge, effort, rng):
     """An edge of so many standard deviations a period is added to what the first rule earns."""
-    values = rules_on(worlds.garch_t(rng, PERIODS + worlds.WARM_UP), rng)
+    values = rules_on(worlds.garch_t(rng, effort.periods + worlds.WARM_UP))
     values[:, 0] += edge * values[:, 0].std()
     tested = resampled_tests(values, longest_block(values), effort.resamples, rng)
     return decisions(values, rng, effort) | {"StepM, the planted rule": bool(tested.stepwise[0] <= ALPHA)}
@@ -130,12 +129,12 @@ def decide(task):
     return make(np.random.default_rng(seed))
 
 
-def study(named, count, seed, pool):
+def study(named, count, seed, run):
     """Return the rejection rates of every family, one frame each."""
     tables = {}
     for number, (name, family) in enumerate(named.items()):
         tasks = [(family.decide, [seed, number, world]) for world in range(max(1, int(count * family.share)))]
-        found = list(pool.map(decide, tasks, chunksize=10))
+        found = list(run(decide, tasks))
         table = rejection_rates(found).assign(worlds=len(found))
         tables[name] = table if family.is_null else table.drop(columns=["asked", "low", "high", "verdict"])
         print("\n" + markdown(name, tables[name]), flush=True)
@@ -172,7 +171,7 @@ def main():
             {name: family for name, family in named.items() if arguments.only in name},
             arguments.worlds,
             arguments.seed,
-            pool,
+            partial(pool.map, chunksize=10),
         )
     if arguments.out:
         rows = {name: table.to_dict(orient="records") for name, table in tables.items()}
