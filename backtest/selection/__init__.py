@@ -1,0 +1,1 @@
+"""Selection: which strategies to deploy on what was known, and how much of the choice is luck."""

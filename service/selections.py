@@ -1,0 +1,123 @@
+"""Selections: candidates of a configuration walked on this machine, ranked, judged, and the seal kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backtest.selection.candidates import Entry, make_pool, walk_candidates
+from backtest.selection.seal import (
+    Opening,
+    before_seal,
+    opening_of,
+    read_openings,
+    record_opening,
+    refuse_spent,
+)
+from backtest.selection.select import Selection, select
+from backtest.selection.settings import SelectionSettings
+from backtest.sweep.grid import grid_points
+from data.history import History
+from service.clock import now_utc
+from service.output import Progress
+from service.settings import Settings
+
+SEALS = "seals.jsonl"
+"""File of openings in the home folder."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asked to be selected.
+
+    Attributes:
+        entries: the configurations, one a grid point.
+        settings: how candidates are ranked and judged.
+        references: reference models are candidates too.
+        sealed: first instant of the sealed period, or None.
+        opens_seal: judge on the sealed period.
+    """
+
+    entries: tuple[Entry, ...]
+    settings: SelectionSettings
+    references: bool
+    sealed: np.datetime64 | None
+    opens_seal: bool
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished selection, the span it read, and what is known of the seal."""
+
+    selection: Selection
+    first: str
+    last: str
+    seal: str
+
+
+def entries_of(config: dict[str, Any]) -> tuple[Entry, ...]:
+    """Return one entry a grid point; a configuration without a grid is one entry without a label.
+
+    Raises:
+        SpecError: when anything in the configuration is not allowed.
+    """
+    points = grid_points(config)
+    return tuple(Entry(point.label if len(points) > 1 else "", point.spec) for point in points)
+
+
+def run_selection(request: Request, settings: Settings, progress: Progress) -> Done:
+    """Return the selection on everything before the seal, or, when it is opened, on the sealed period alone.
+
+    An opening is written down before its result is returned; a period that was opened before is refused before anything is walked.
+
+    Raises:
+        RunError: when the sealed period was opened before.
+        SpecError: when folds, seal or settings do not fit the data.
+    """
+    progress(0, 0, "reading data")
+    whole = request.entries[0].spec.data.load(settings.lake)
+    if request.sealed is None:
+        selection, _ = _selected(request, whole, progress)
+        return _done(selection, whole, "nothing is sealed")
+    visible, ledger = before_seal(whole, request.sealed), settings.home / SEALS
+    if not request.opens_seal:
+        selection, _ = _selected(request, visible, progress)
+        return _done(selection, visible, _seal_words(ledger, _opening(request, whole, ())))
+    refuse_spent(ledger, _opening(request, whole, ()))
+    selection, ids = _selected(request, whole, progress, since=request.sealed)
+    opening = _opening(request, whole, ids)
+    record_opening(ledger, opening)
+    return _done(selection, whole, f"opened now, at {opening.opened_at}; it cannot be opened again")
+
+
+def _selected(
+    request: Request, history: History, progress: Progress, since: np.datetime64 | None = None
+) -> tuple[Selection, tuple[str, ...]]:
+    walks = walk_candidates(request.entries, history, progress, references=request.references)
+    pool = make_pool(walks, history)
+    return select(pool, request.settings, progress, since=since), pool.ids
+
+
+def _opening(request: Request, history: History, ids: Sequence[str]) -> Opening:
+    assert request.sealed is not None
+    return opening_of(
+        request.entries[0].spec.data.identity(),
+        history,
+        request.sealed,
+        opened_at=now_utc().isoformat(timespec="seconds"),
+        candidates=ids,
+        settings=request.settings.digest(),
+    )
+
+
+def _seal_words(ledger: Path, would_be: Opening) -> str:
+    spent = [each for each in read_openings(ledger) if each.overlaps(would_be)]
+    state = f"spent, {spent[0].words()}" if spent else "never opened"
+    return f"sealed from {would_be.start[:10]} to {would_be.end[:10]}, {state}; nothing here has read it"
+
+
+def _done(selection: Selection, history: History, seal: str) -> Done:
+    first, last = (str(history.times[i].astype("datetime64[D]")) for i in (0, -1))
+    return Done(selection, first, last, seal)
