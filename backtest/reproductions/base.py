@@ -14,11 +14,12 @@ class Row:
 
     Attributes:
         name: what it is.
-        value: our number.
-        low: lower end of its 95 % interval.
+        value: our number, NaN where it is not defined.
+        low: lower end of its 95 % interval, NaN where it has none.
         high: upper end.
         published: the figure it is compared with, or None.
-        is_naive: anyone can make this forecast.
+        is_naive: anyone can make this forecast or choice.
+        p_value: how often chance does as well, or None where that is not asked.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Row:
     high: float
     published: float | None
     is_naive: bool
+    p_value: float | None = None
 
 
 @dataclass(frozen=True)
@@ -36,14 +38,18 @@ class Reproduction:
     Attributes:
         claim: the published claim.
         public: what of it is public.
+        measure: what the numbers are, with the unit.
         rows: the numbers.
         verdict: one or two sentences.
+        digits: decimals that are shown.
     """
 
     claim: str
     public: str
+    measure: str
     rows: tuple[Row, ...]
     verdict: str
+    digits: int = 5
 
 
 @spec
@@ -60,7 +66,7 @@ class AbstractReproduction(ABC):
 
     @abstractmethod
     def run(self, folder: Path) -> Reproduction:
-        """Return the numbers, computed from the data in ``folder``.
+        """Return the numbers, computed from the data in ``folder`` where the claim needs any.
 
         Raises:
             DataError: when the data is not there.
@@ -69,7 +75,10 @@ class AbstractReproduction(ABC):
 
 REPRODUCTIONS: Registry[AbstractReproduction] = Registry(
     "reproduction",
-    {"nifty_persistence": "backtest.reproductions.nifty_persistence:NiftyPersistence"},
+    {
+        "nifty_persistence": "backtest.reproductions.nifty_persistence:NiftyPersistence",
+        "sharpe_ratio_at_k": "backtest.reproductions.sharpe_ratio_at_k:SharpeRatioAtK",
+    },
     "wayfold.reproductions",
 )
 

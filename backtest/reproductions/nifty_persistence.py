@@ -66,7 +66,7 @@ class NiftyPersistence(AbstractReproduction):
             for calendar, part in (("weekday grid", grid), ("weekday sessions", sessions))
             for word, last in (("last open", part.last_open), ("last close", part.last_close))
         )
-        return Reproduction(self.claim, self.public, rows, self._verdict(rows))
+        return Reproduction(self.claim, self.public, "RMSE over mean", rows, self._verdict(rows))
 
     def _row(self, name: str, part: Chunks, last: Floats) -> Row:
         low, high = bootstrap_interval(part.opens, last, np.random.default_rng(self.seed))

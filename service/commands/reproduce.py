@@ -1,13 +1,14 @@
 """``wayfold reproduce``: a published claim, run again."""
 
+import math
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from service.commands.options import Json
-from service.output import print_json, print_line, print_table
+from service.output import p_value, print_json, print_line, print_table
 
 
 def reproduce(
@@ -32,17 +33,37 @@ def reproduce(
         return
     print_line(f"claim    {done.claim.strip()}")
     print_line(f"public   {done.public.strip()}")
-    columns = ("row", "naive", "ours", "95 % low", "95 % high", "known figure")
+    print_table(f"{name}: {done.measure}", *_table(done))
+    print_line(f"verdict  {done.verdict}")
+
+
+def _table(done: Any) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """Return the columns and rows; chance has a column where some row was compared with it."""
+    has_chance = any(row.p_value is not None for row in done.rows)
+    columns = (
+        "row",
+        "naive",
+        "ours",
+        "95 % low",
+        "95 % high",
+        "known figure",
+        *(("p",) if has_chance else ()),
+    )
     rows = [
         (
-            r.name,
-            r.is_naive,
-            f"{r.value:.5f}",
-            f"{r.low:.5f}",
-            f"{r.high:.5f}",
-            "" if r.published is None else f"{r.published:.5f}",
+            row.name,
+            row.is_naive,
+            *(_shown(value, done.digits) for value in (row.value, row.low, row.high, row.published)),
+            *((_chance(row.p_value),) if has_chance else ()),
         )
-        for r in done.rows
+        for row in done.rows
     ]
-    print_table(f"{name}: RMSE over mean", columns, rows)
-    print_line(f"verdict  {done.verdict}")
+    return columns, rows
+
+
+def _shown(value: float | None, digits: int) -> str:
+    return "" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _chance(value: float | None) -> str:
+    return "" if value is None else p_value(value)
