@@ -26,27 +26,38 @@ def _no_floats() -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class CorporateActions:
-    """Splits and cash dividends, one row per action, ordered by time.
+    """Splits, cash dividends and delistings, one row per action, ordered by time.
 
     Attributes:
         times: (N,) stamp of the first bar that trades without the right (the ex bar's end), UTC.
         series: (N,) series names.
         splits: (N,) new units per old unit; 1 where the row is no split.
         dividends: (N,) cash per unit held before the action, in price units; 0 where the row is no dividend.
+        delistings: (N,) cash per unit paid when the series ceases to trade, in price units; NaN where the row is no
+            delisting. Left out when there is none.
     """
 
     times: Times = field(default_factory=_no_times)
     series: Names = field(default_factory=_no_names)
     splits: Floats = field(default_factory=_no_floats)
     dividends: Floats = field(default_factory=_no_floats)
+    delistings: Floats = field(default_factory=_no_floats)
 
     def __post_init__(self) -> None:
-        _check_columns("corporate actions", self.times, self.series, self.splits, self.dividends)
+        if not len(self.delistings):
+            object.__setattr__(self, "delistings", np.full(len(self.times), np.nan))
+        _check_columns(
+            "corporate actions", self.times, self.series, self.splits, self.dividends, self.delistings
+        )
         if len(self.splits) and not (np.isfinite(self.splits).all() and (self.splits > 0).all()):
             raise PanelError(f"split ratio was {self.splits.min()}; allowed: finite and above 0")
         if len(self.dividends) and not (np.isfinite(self.dividends).all() and (self.dividends >= 0).all()):
             raise PanelError(f"dividend was {self.dividends.min()}; allowed: finite and not below 0")
-        for name in ("times", "series", "splits", "dividends"):
+        if (wrong := np.isinf(self.delistings) | (self.delistings < 0)).any():
+            raise PanelError(
+                f"delisting paid {self.delistings[wrong][0]}; allowed: finite and not below 0, NaN for none"
+            )
+        for name in ("times", "series", "splits", "dividends", "delistings"):
             object.__setattr__(self, name, read_only(np.asarray(getattr(self, name))))
 
     def __len__(self) -> int:
@@ -54,7 +65,13 @@ class CorporateActions:
 
     def where(self, keep: npt.NDArray[np.bool_]) -> "CorporateActions":
         """Return the actions that a (N,) mask keeps."""
-        return CorporateActions(self.times[keep], self.series[keep], self.splits[keep], self.dividends[keep])
+        return CorporateActions(
+            self.times[keep],
+            self.series[keep],
+            self.splits[keep],
+            self.dividends[keep],
+            self.delistings[keep],
+        )
 
     def until(self, cutoff: Any) -> "CorporateActions":
         """Return the actions in force at the cutoff."""

@@ -1,17 +1,32 @@
 """Advance: an account brought forward over bars, in one call or bar by bar, to the same bits."""
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from backtest.costs import BPS, AbstractCosts
+from backtest.costs import AbstractCosts
 from backtest.engine import kernel
 from backtest.engine.bars import Bars
 from backtest.engine.fills import Fills
+from backtest.engine.layout import (
+    END_ORDER,
+    STORED_CODES,
+    STORED_NUMBERS,
+    Account,
+    Flags,
+    Integers,
+    Log,
+    Trace,
+)
+from backtest.engine.orders import Order, packed
+from backtest.engine.rejections import Rejections
 from backtest.engine.rules import EngineSpec
 from backtest.engine.state import EngineState
+from backtest.engine.workspace import account_of, feed_of, log_for, lot_of, rates_of, trace_for
 from backtest.errors import EngineError
 from backtest.policies.base import Decision
 from data.panel import Floats, Times, as_time, read_only
@@ -33,6 +48,13 @@ class Advance:
         turnover: (T,) traded value over the equity of the close before, buys and sells added.
         costs: (T,) commission, half-spread, slippage and borrow fees paid in the bar, account currency.
         dividends: (T,) cash received in the bar, negative when shorts paid, account currency.
+        rejections: every order, or part of one, that the account did not carry out.
+        borrow: (T,) the part of the costs that is borrow fees.
+        funding: (T,) cash received from funding at the bar's end, negative when paid, account currency.
+        interest: (T,) interest received on cash, negative when paid, account currency.
+
+    At every bar the change of cash is dividends, funding and interest, less borrow fees, less the commissions and the
+    units times price of its fills; and equity is cash plus units times marks.
     """
 
     state: EngineState
@@ -46,22 +68,36 @@ class Advance:
     turnover: Floats
     costs: Floats
     dividends: Floats
+    rejections: Rejections
+    borrow: Floats = field(default_factory=lambda: np.empty(0))
+    funding: Floats = field(default_factory=lambda: np.empty(0))
+    interest: Floats = field(default_factory=lambda: np.empty(0))
+
+    def __post_init__(self) -> None:
+        for name in ("borrow", "funding", "interest"):
+            if len(getattr(self, name)) != len(self.times):
+                object.__setattr__(self, name, read_only(np.zeros(len(self.times))))
 
 
 def place(
-    state: EngineState, decision: Decision, spec: EngineSpec, tradable: npt.NDArray[np.bool_] | None = None
+    state: EngineState,
+    decision: Decision,
+    spec: EngineSpec,
+    tradable: Flags | None = None,
+    ends: Flags | None = None,
 ) -> EngineState:
     """Return the account with the decision turned into resting orders, sized at the decision's close.
 
     A goal is weight * equity / mark at that close, truncated toward zero for integer units. A weight of NaN leaves
-    the position and any resting order as they are; any other weight replaces the resting order. A bankrupt account
-    takes no order and is returned as it is. Orders fill from the next bar on.
+    the position and any resting target as they are; any other weight replaces the resting target. A bankrupt account
+    takes no order and is returned as it is. Targets fill from the next bar on. Orders (``place_orders``) are left alone.
 
     Args:
         state: advanced to the decision's cutoff.
         decision: weights for exactly the state's series.
         spec: the engine's rules.
         tradable: (S,) bool; a weight other than 0 on an untradable series is refused. None checks nothing.
+        ends: (S,) bool; where the weight is NaN, a resting target ends and the position stays. None ends nothing.
 
     Raises:
         EngineError: when series, times or weights do not fit the account.
@@ -74,15 +110,23 @@ def place(
         raise EngineError(
             f"decision was made at {decision.cutoff}; the account stands at {state.time}, advance it first"
         )
-    weights = _checked_targets(decision.weights[None, :], np.array([decision.cutoff]), state.series)[0]
+    weights = _finite_targets(decision.weights[None, :], np.array([decision.cutoff]), state.series)[0]
+    _check_margin(weights[None, :], np.array([decision.cutoff]), spec)
     if state.bankrupt:
         return state
-    account = _account(state)
+    if ends is not None:
+        weights = np.where(np.asarray(ends, bool) & np.isnan(weights), END_ORDER, weights)
+    account = account_of(state, *packed(state, (), spec))
     allowed = np.ones(len(state.series), bool) if tradable is None else np.ascontiguousarray(tradable, bool)
-    missing = kernel.size(account, read_only(allowed), weights, spec.units == "integer")
+    missing = kernel.size(account, read_only(allowed), read_only(weights), lot_of(spec))
     if missing >= 0:
-        raise _no_price(state.series[missing], decision.cutoff, weights[missing])
-    return replace(state, goals=account.goals)
+        raise _no_price(account, state.series, missing, decision.cutoff, weights[missing])
+    return replace(
+        state,
+        goals=account.goals,
+        fees=account.fees,
+        called=account.called,
+    )
 
 
 def advance(
@@ -92,16 +136,19 @@ def advance(
     costs: AbstractCosts,
     periods_per_year: float,
     targets: Floats | None = None,
+    orders: Sequence[tuple[np.datetime64, Order]] = (),
 ) -> Advance:
     """Return the account after the bars, with everything that happened on the way.
 
-    One call over T bars, T calls over one bar, calls alternating with ``place``, and a store and load in between
-    all give the same bits. An account whose equity is not above zero at a close is closed at its marks there, takes
+    One call over T bars, T calls over one bar, calls alternating with ``place`` and ``place_orders``, and a store and
+    load in between all give the same bits. An account whose equity is not above zero at a close is closed at its marks there, takes
     no further order, and keeps its (non-positive) equity: see ``EngineState.bankrupt``.
 
-    Cash never goes below zero by a purchase: sells are filled first, then all buys are cut by one factor when cash
-    is short. The proceeds of short sales are cash; how large shorts may be is the policy's limit. Borrow fees accrue
-    once a bar. Cash earns nothing.
+    Without margin cash never goes below zero by a purchase: sells are filled first, then all buys are cut by one factor
+    when cash is short. The proceeds of short sales are cash; how large shorts may be is the policy's limit, and
+    ``bars.shortable``'s. With margin, trades that bring positions nearer to zero are filled first, then those that open
+    are cut by one factor to equity / initial margin; cash below zero is a loan. Targets go before orders, sells before
+    buys, earlier orders before later ones. Borrow fees and interest accrue once a bar.
 
     Args:
         state: the account before the first of these bars.
@@ -109,22 +156,28 @@ def advance(
         spec: the engine's rules.
         costs: what trading takes.
         periods_per_year: bars in a year, for borrow fees.
-        targets: (T, S) weights decided at each close, NaN = leave; None for none. The last row becomes resting orders.
+        targets: (T, S) weights decided at each close, NaN = leave, ``END_ORDER`` = end what rests and leave the
+            position; None for none. The last row becomes resting targets.
+        orders: each with the close at which it is placed, in the order of time and id.
 
     Raises:
-        EngineError: when bars, targets or settings do not fit the account.
+        EngineError: when bars, targets, orders or settings do not fit the account.
     """
     _check_fit(state, bars, periods_per_year)
-    wanted = _no_targets(bars) if targets is None else _checked_targets(targets, bars.times, bars.series)
-    account, trace, log = _account(state), _trace(bars), _log(bars)
-    fault, row, column = kernel.run(
-        _feed(bars, spec), account, _rates(spec, costs, periods_per_year), wanted, trace, log
-    )
-    if fault == kernel.NO_PRICE:
-        raise _no_price(bars.series[column], bars.times[row], wanted[row, column])
-    if fault == kernel.NOT_FINITE:
-        raise EngineError(f"equity at {bars.times[row]} was not finite; prices or capital are too large")
-    return _result(state, bars, account, trace, _fills(bars, log))
+    wanted = _no_targets(bars) if targets is None else _checked_targets(targets, bars, spec)
+    account = account_of(state, *packed(state, _with_rows(orders, bars), spec))
+    feed, rates = feed_of(bars, spec, costs), rates_of(spec, costs, periods_per_year, bars.series)
+    _check_rate_series(spec, bars)
+    trace, log = trace_for(len(bars), len(bars.series)), log_for(len(bars), kernel.room_needed(account))
+    lines, row = _Lines(), 0
+    while row < len(bars):
+        fault, row, column = kernel.run(feed, account, rates, wanted, trace, log, row)
+        lines.take(log)
+        if fault not in (kernel.DONE, kernel.FULL):
+            weight = wanted[row, column] if len(wanted) and column >= 0 else math.nan
+            raise _fault(fault, account, bars, (row, column), weight)
+    last_order = max([state.last_order, *(order.id for _, order in orders)])
+    return _result(state, bars, account, trace, lines, last_order)
 
 
 def _check_fit(state: EngineState, bars: Bars, periods_per_year: float) -> None:
@@ -140,7 +193,36 @@ def _check_fit(state: EngineState, bars: Bars, periods_per_year: float) -> None:
         raise EngineError(f"periods_per_year was {periods_per_year}; allowed: finite and above 0")
 
 
-def _checked_targets(targets: Floats, times: Times, series: tuple[str, ...]) -> Floats:
+def _check_rate_series(spec: EngineSpec, bars: Bars) -> None:
+    if spec.cash_rate is not None and bars.tradable[bars.series.index(spec.cash_rate)]:
+        raise EngineError(
+            f"cash_rate names {spec.cash_rate}, which is tradable; a rate is no price, mark it untradable"
+        )
+
+
+def _with_rows(orders: Sequence[tuple[np.datetime64, Order]], bars: Bars) -> list[tuple[int, Order]]:
+    """Return the orders with the rows of the closes at which they are placed."""
+    row_at = {stamp: row for row, stamp in enumerate(bars.times.tolist())} if orders else {}
+    placed: list[tuple[int, Order]] = []
+    for stamp, order in orders:
+        row = row_at.get(as_time(stamp).astype(np.int64).item())
+        if row is None or (placed and row < placed[-1][0]):
+            raise EngineError(
+                f"order {order.id} is placed at {stamp}; allowed: the ends of the bars, in order of time"
+            )
+        placed.append((row, order))
+    return placed
+
+
+def _checked_targets(targets: Floats, bars: Bars, spec: EngineSpec) -> Floats:
+    targets = np.ascontiguousarray(targets, np.float64)
+    ends = targets == END_ORDER if targets.shape == bars.close.shape else np.zeros(1, bool)
+    plain = np.where(ends, np.nan, targets) if ends.any() else targets
+    _check_margin(_finite_targets(plain, bars.times, bars.series), bars.times, spec)
+    return read_only(targets)
+
+
+def _finite_targets(targets: Floats, times: Times, series: tuple[str, ...]) -> Floats:
     targets = np.ascontiguousarray(targets, np.float64)
     if targets.shape != (len(times), len(series)):
         raise EngineError(
@@ -154,102 +236,119 @@ def _checked_targets(targets: Floats, times: Times, series: tuple[str, ...]) -> 
     return read_only(targets)
 
 
+def _check_margin(targets: Floats, times: Times, spec: EngineSpec) -> None:
+    """Refuse weights that the initial margin could not cover even at the decision's prices."""
+    if spec.margin is None or not targets.size:
+        return
+    gross = np.nansum(np.abs(targets), axis=1)
+    most = 1.0 / spec.margin.initial
+    if (gross > most * (1.0 + 1e-9)).any():
+        t = int(np.argmax(gross > most * (1.0 + 1e-9)))
+        raise EngineError(
+            f"target weights at {times[t]} sum to {gross[t]:g} without their signs; an initial margin of "
+            f"{spec.margin.initial:g} allows {most:g}"
+        )
+
+
 def _no_targets(bars: Bars) -> Floats:
     return read_only(np.empty((0, len(bars.series))))
 
 
-def _no_price(series: str, time: np.datetime64, weight: float) -> EngineError:
+def _fault(fault: int, account: Account, bars: Bars, place: tuple[int, int], weight: float) -> EngineError:
+    time, series = bars.times[place[0]], bars.series[place[1]]
+    if fault == kernel.NOT_FINITE:
+        return EngineError(f"equity at {time} was not finite; prices or capital are too large")
+    if fault == kernel.GONE:
+        return EngineError(f"an order for {series} was placed at {time}, but it was delisted")
+    return _no_price(account, bars.series, place[1], time, weight)
+
+
+def _no_price(
+    account: Account, series: tuple[str, ...], column: int, time: np.datetime64, weight: float
+) -> EngineError:
+    why = "was delisted" if account.delisted[column] else "is untradable or has no price yet"
     return EngineError(
-        f"target weight of {series} at {time} was {weight}, but it is untradable or has no price yet; allowed: 0 or NaN"
+        f"target weight of {series[column]} at {time} was {weight}, but it {why}; allowed: 0 or NaN"
     )
 
 
-def _feed(bars: Bars, spec: EngineSpec) -> kernel.Feed:
-    prices = bars.open if spec.fill == "open" else bars.close
-    return kernel.Feed(prices, bars.close, bars.volume, bars.splits, bars.dividends, bars.tradable)
+class _Lines:
+    """What a log held each time it was emptied."""
+
+    def __init__(self) -> None:
+        self.places: list[Integers] = []
+        self.values: list[Floats] = []
+        self.refusals: list[Integers] = []
+        self.remainders: list[Floats] = []
+
+    def take(self, log: Log) -> None:
+        """Keep the lines of a log and empty it."""
+        filled, refused = int(log.filled[0]), int(log.refused[0])
+        self.places.append(log.places[:, :filled].copy())
+        self.values.append(log.values[:, :filled].copy())
+        self.refusals.append(log.refusals[:, :refused].copy())
+        self.remainders.append(log.remainders[:refused].copy())
+        log.filled[0] = log.refused[0] = 0
+
+    def fills(self, bars: Bars) -> Fills:
+        """Return every fill; the lines are gone afterwards, so that they are held once."""
+        rows, columns, reasons, orders = _joined(self.places, 4, np.int64)
+        units, prices, commissions, spreads, slippages = _joined(self.values, 5, np.float64)
+        return Fills(
+            bars.times[rows],
+            columns,
+            bars.series,
+            units,
+            prices,
+            commissions,
+            spreads,
+            slippages,
+            reasons,
+            orders,
+        )
+
+    def rejections(self, bars: Bars) -> Rejections:
+        """Return every rejection."""
+        rows, columns, reasons, orders = _joined(self.refusals, 4, np.int64)
+        (units,) = _joined([part[None, :] for part in self.remainders], 1, np.float64)
+        return Rejections(bars.times[rows], columns, bars.series, units, reasons, orders)
 
 
-def _account(state: EngineState) -> kernel.Account:
-    cash, bankrupt = np.array([state.cash]), np.array([state.bankrupt])
-    units, marks, goals = np.array(state.units), np.array(state.marks), np.array(state.goals)
-    return kernel.Account(cash, units, marks, goals, np.empty(len(units)), bankrupt)
-
-
-def _rates(spec: EngineSpec, costs: AbstractCosts, periods_per_year: float) -> kernel.Rates:
-    return kernel.Rates(
-        commission=costs.commission_bps * BPS,
-        half_spread=costs.half_spread_bps * BPS,
-        slippage=costs.slippage_bps * BPS,
-        borrow=costs.borrow_bps_per_year * BPS / periods_per_year,
-        participation=math.inf if spec.participation is None else spec.participation,
-        integer=spec.units == "integer",
-    )
-
-
-def _trace(bars: Bars) -> kernel.Trace:
-    length = len(bars)
-    return kernel.Trace(
-        equity=np.empty(length),
-        cash=np.empty(length),
-        gross=np.empty(length),
-        net=np.empty(length),
-        turnover=np.empty(length),
-        costs=np.empty(length),
-        dividends=np.empty(length),
-        weights=np.empty((length, len(bars.series))),
-    )
-
-
-def _log(bars: Bars) -> kernel.Log:
-    """Return room for the most that can happen: one fill a cell, two rows a split, one liquidation a series."""
-    room = len(bars) * len(bars.series) + 2 * int(np.count_nonzero(bars.splits != 1)) + len(bars.series)
-    return kernel.Log(
-        filled=np.zeros(1, np.int64),
-        rows=np.empty(room, np.int64),
-        columns=np.empty(room, np.int64),
-        reasons=np.empty(room, np.int64),
-        values=np.empty((room, 5)),
-    )
-
-
-def _fills(bars: Bars, log: kernel.Log) -> Fills:
-    count = int(log.filled[0])
-    units, prices, commissions, spreads, slippages = np.array(log.values[:count].T, order="C")
-    return Fills(
-        bars.times[log.rows[:count]],
-        log.columns[:count].copy(),
-        bars.series,
-        units,
-        prices,
-        commissions,
-        spreads,
-        slippages,
-        log.reasons[:count].copy(),
-    )
+def _joined(parts: list[npt.NDArray[Any]], rows: int, kind: type) -> npt.NDArray[Any]:
+    joined = np.concatenate([np.empty((rows, 0), kind), *parts], axis=1)
+    parts.clear()
+    return joined
 
 
 def _result(
-    state: EngineState, bars: Bars, account: kernel.Account, trace: kernel.Trace, fills: Fills
+    state: EngineState, bars: Bars, account: Account, trace: Trace, lines: _Lines, last_order: int
 ) -> Advance:
+    alive = account.orders.alive[: account.orders.counts[0]]
     after = EngineState(
-        state.series,
-        bars.times[-1] if len(bars) else state.time,
-        float(account.cash[0]),
-        account.units,
-        account.marks,
-        account.goals,
-        bool(account.bankrupt[0]),
+        series=state.series,
+        time=bars.times[-1] if len(bars) else state.time,
+        cash=float(account.cash[0]),
+        units=account.units,
+        marks=account.marks,
+        goals=account.goals,
+        bankrupt=bool(account.bankrupt[0]),
+        fees=account.fees,
+        called=account.called,
+        delisted=account.delisted,
+        month=account.month,
+        order_codes=account.orders.codes[alive, :STORED_CODES],
+        order_numbers=account.orders.numbers[alive, :STORED_NUMBERS],
+        last_order=last_order,
     )
+    columns = {
+        name: read_only(array) for name, array in trace._asdict().items() if name not in ("gross", "net")
+    }
     return Advance(
         state=after,
         times=bars.times,
-        fills=fills,
-        equity=read_only(trace.equity),
-        cash=read_only(trace.cash),
-        weights=read_only(trace.weights),
+        fills=lines.fills(bars),
+        rejections=lines.rejections(bars),
         gross_exposure=read_only(trace.gross),
         net_exposure=read_only(trace.net),
-        turnover=read_only(trace.turnover),
-        costs=read_only(trace.costs),
-        dividends=read_only(trace.dividends),
+        **columns,
     )

@@ -12,6 +12,8 @@ from data.history import History
 from data.panel import Floats, Panel, Times, as_time, read_only
 
 _PRICES = ("open", "high", "low", "close")
+_ALWAYS = (*_PRICES, "volume", "splits", "dividends")
+_BESIDE = ("shortable", "funding", "delistings")
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +31,9 @@ class Bars:
         splits: (T, S) new units per old unit, in force before this bar trades; 1 = none.
         dividends: (T, S) cash per unit held before this bar and before its split; 0 = none.
         tradable: (S,) bool; prices of the others are not checked, because nothing can be bought at them.
+        shortable: (T, S) units that may be short in the bar, NaN = any number; None where nothing is known.
+        funding: (T, S) share of the position's value that longs pay to shorts at the bar's end, NaN = 0; None for none.
+        delistings: (T, S) cash per unit for which a series ceases to trade in this bar, NaN = it trades; None for none.
 
     Raises:
         EngineError: when shapes disagree, or a price, volume or action of a tradable series cannot be.
@@ -44,12 +49,15 @@ class Bars:
     splits: Floats
     dividends: Floats
     tradable: npt.NDArray[np.bool_]
+    shortable: Floats | None = None
+    funding: Floats | None = None
+    delistings: Floats | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "times", read_only(np.asarray(self.times).astype("datetime64[ns]")))
         object.__setattr__(self, "tradable", read_only(np.ascontiguousarray(self.tradable, bool)))
         shape = (len(self.times), len(self.series))
-        for name in (*_PRICES, "volume", "splits", "dividends"):
+        for name in (*_ALWAYS, *self.beside):
             array = np.ascontiguousarray(getattr(self, name), np.float64)
             if array.shape != shape:
                 raise EngineError(f"bars.{name} has shape {array.shape}; times and series ask for {shape}")
@@ -61,25 +69,34 @@ class Bars:
     def __len__(self) -> int:
         return len(self.times)
 
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """Names of the optional arrays that are there."""
+        return tuple(name for name in _BESIDE if getattr(self, name) is not None)
+
     def rows(self, start: int, stop: int) -> "Bars":
         """Return rows ``start`` to ``stop - 1`` (views; no copy, no second validation)."""
         cut = object.__new__(Bars)
-        for name in ("times", *_PRICES, "volume", "splits", "dividends"):
+        for name in ("times", *_ALWAYS, *self.beside):
             object.__setattr__(cut, name, getattr(self, name)[start:stop])
+        for name in set(_BESIDE) - set(self.beside):
+            object.__setattr__(cut, name, None)
         object.__setattr__(cut, "series", self.series)
         object.__setattr__(cut, "tradable", self.tradable)
         return cut
 
     def scaled(self, factor: float) -> "Bars":
         """Return the bars with every price and dividend multiplied, as in another currency unit."""
-        priced = {name: getattr(self, name) * factor for name in (*_PRICES, "dividends")}
+        names = (*_PRICES, "dividends", *(name for name in self.beside if name == "delistings"))
+        priced = {name: getattr(self, name) * factor for name in names}
         return replace(self, **priced)
 
 
 def bars_from(history: History, fill: Fill = "open", after: np.datetime64 | None = None) -> Bars:
     """Return the raw bars of a history.
 
-    High, low and volume are NaN where the panel has no such field. An action stands on the bar with its stamp; where
+    High, low and volume are NaN where the panel has no such field; the optional fields ``shortable`` and ``funding`` are
+    taken as they are. A delisting stands on the first bar that ends at or after its stamp. Any other action stands on the bar with its stamp; where
     that series has no bar then, on its next one. Actions stamped before the first row belong to bars already gone.
 
     Args:
@@ -100,8 +117,32 @@ def bars_from(history: History, fill: Fill = "open", after: np.datetime64 | None
     splits, dividends = _actions(history.actions, panel, start)
     kept = panel.rows(start, len(panel))
     prices = {name: _field(kept, name) for name in (*_PRICES, "volume")}
-    tradable = np.array([name not in history.untradable for name in panel.series], bool)
-    return Bars(kept.times, kept.series, **prices, splits=splits, dividends=dividends, tradable=tradable)
+    beside = {name: kept.field(name) for name in ("shortable", "funding") if name in kept.fields}
+    return Bars(
+        kept.times,
+        kept.series,
+        **prices,
+        splits=splits,
+        dividends=dividends,
+        tradable=np.array([name not in history.untradable for name in panel.series], bool),
+        delistings=_delistings(history.actions, panel, start),
+        **beside,
+    )
+
+
+def _delistings(actions: CorporateActions, panel: Panel, start: int) -> Floats | None:
+    """Return what delisted series pay, on the first bar of the panel that ends at or after the stamp."""
+    rows = np.flatnonzero(~np.isnan(actions.delistings))
+    if not len(rows):
+        return None
+    paid = np.full((len(panel) - start, len(panel.series)), np.nan)
+    column = {name: index for index, name in enumerate(panel.series)}
+    for row in rows:
+        s, stamp = column.get(str(actions.series[row])), actions.times[row]
+        t = int(np.searchsorted(panel.times, stamp.astype("datetime64[ns]"), side="left")) - start
+        if s is not None and 0 <= t < len(paid) and stamp >= panel.times[0]:
+            paid[t, s] = actions.delistings[row]
+    return paid
 
 
 def _field(panel: Panel, name: str) -> Floats:
@@ -150,6 +191,13 @@ def _check(bars: Bars) -> None:
     _refuse(bars, "volume", np.isinf(bars.volume) | (bars.volume < 0), "0 or more, or NaN when unknown")
     _refuse(bars, "high", bars.high < bars.low, "at least the low")
     _refuse(bars, "splits", ~(np.isfinite(bars.splits) & (bars.splits > 0)), "finite and above 0")
+    if bars.shortable is not None:
+        _refuse(bars, "shortable", bars.shortable < 0, "0 or more, or NaN for any number")
+    if bars.funding is not None:
+        _refuse(bars, "funding", np.isinf(bars.funding), "finite, or NaN for none")
+    if bars.delistings is not None:
+        wrong = np.isinf(bars.delistings) | (bars.delistings < 0)
+        _refuse(bars, "delistings", wrong, "finite and not below 0, or NaN for none")
     _refuse(
         bars, "dividends", ~(np.isfinite(bars.dividends) & (bars.dividends >= 0)), "finite and not below 0"
     )

@@ -81,7 +81,7 @@ def break_even_bps(
 
     if gain(0.0) <= 0:
         return None
-    most = 10_000.0 - costs.one_way_bps - 1.0
+    most = 10_000.0 - costs.one_way_bps - costs.impact_bps - 1.0
     low, high = 0.0, min(1.0, most)
     while gain(high) > 0:
         if high >= most:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import annotated_types as at
 import numpy as np
 import numpy.typing as npt
+from pydantic import model_validator
 
 from backtest.engine.role import AbstractEngine
 from data.registry import spec
@@ -24,19 +25,60 @@ Fill = Literal["open", "close"]
 
 
 @spec
+class Margin:
+    """How much an account may hold beyond its cash.
+
+    Attributes:
+        initial: equity needed to open positions, as a share of their absolute value.
+        maintenance: where equity at a close falls below this share of the absolute value held, positions are reduced at
+            their next tradable price until the initial margin holds.
+
+    Raises:
+        SpecError: when the maintenance margin is above the initial one.
+    """
+
+    initial: Annotated[float, at.Gt(0), at.Le(1)] = 0.5
+    maintenance: Annotated[float, at.Gt(0), at.Le(1)] = 0.25
+
+    @model_validator(mode="after")
+    def _maintenance_is_the_smaller(self) -> "Margin":
+        if self.maintenance > self.initial:
+            raise ValueError(
+                f"maintenance margin was {self.maintenance:g}, above the initial margin of {self.initial:g}"
+            )
+        return self
+
+
+@spec
 class EngineSpec(AbstractEngine):
     """The realistic engine: decided at a close, filled from the next bar on.
 
     Attributes:
         units: ``integer`` (orders truncated toward zero) or ``fractional``.
-        participation: largest share of a bar's volume that one order takes, None for no cap. A bar whose volume is
+        lot: targets and cut orders are whole multiples of it; None for 1 where units are integer, else for no lot.
+        participation: largest share of a bar's volume that the account takes of a series, None for no cap. A bar whose volume is
             NaN has no cap: its liquidity is unknown, and the report should say so. A bar with volume 0 fills nothing.
         fill: which price of the *next* bar fills an order; ``close`` serves panels without opens.
+        margin: None is a cash account: what is bought is paid for, shorts are limited by the policy only.
+        cash_rate: untradable series whose close is the yearly rate that cash earns (0.05 is 5 %) and a debt pays, known
+            one bar before; None earns nothing.
+
+    Raises:
+        SpecError: when the lot is not whole although units are.
     """
 
     units: Units = "integer"
     participation: Annotated[float, at.Gt(0), at.Le(1)] | None = 0.05
     fill: Fill = "open"
+    lot: Annotated[float, at.Gt(0)] | None = None
+    margin: Margin | None = None
+    cash_rate: str | None = None
+
+    @model_validator(mode="after")
+    def _lots_are_whole(self) -> "EngineSpec":
+        if self.units == "integer" and self.lot is not None and self.lot != int(self.lot):
+            raise ValueError(f"lot was {self.lot:g} with integer units; allowed: a whole number")
+        return self
 
     def bars(self, history: "History", after: np.datetime64 | None) -> "Bars":
         """Return the raw bars with their corporate actions."""
@@ -90,4 +132,11 @@ class EngineSpec(AbstractEngine):
             if self.participation is None
             else f"at most {self.participation:.0%} of a bar's volume"
         )
-        return f"Decisions at a bar's close are filled at the next bar's {self.fill} or later, {self.units} units, {cap}."
+        lot = "" if self.lot is None else f" in lots of {self.lot:g}"
+        rest = f"{self.units} units{lot}, {cap}{self._margin_terms()}"
+        return f"Decisions at a bar's close are filled at the next bar's {self.fill} or later, {rest}."
+
+    def _margin_terms(self) -> str:
+        if self.margin is None:
+            return ""
+        return f", margin {self.margin.initial:.0%} to open and {self.margin.maintenance:.0%} to hold"

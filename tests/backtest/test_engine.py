@@ -386,7 +386,7 @@ def wrong_targets(bars):
             "decision is for x, y",
         ),
         (lambda b, s: place(s, Decision(b.times[0], b.series, np.zeros(2)), EngineSpec()), "stands at NaT"),
-        (lambda b, s: from_arrays({"version": 1}), "no 'bankrupt'"),
+        (lambda b, s: from_arrays({"version": 2}), "no 'bankrupt'"),
         (lambda b, s: from_arrays({**to_arrays(s), "version": 9}), "version 9"),
     ],
 )
