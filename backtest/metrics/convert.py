@@ -1,6 +1,7 @@
 """Convert: what another tool would print for an account, so that a user sees why the numbers differ."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ TOOLS: tuple[str, ...] = tuple(dict.fromkeys(each.tool for each in DEFINITIONS))
 CONVERTED: tuple[str, ...] = tuple(dict.fromkeys(each.metric for each in DEFINITIONS))
 """The metrics at least one of them defines."""
 
-COLUMNS = ("tool", "variant", "value", "formula", "flag")
+COLUMNS = ("tool", "metric", "variant", "wayfold", "value", "formula", "flag")
 
 
 def convert(metric: str, account: DatedEquity, *, to: str, variant: str | None = None) -> Metric:
@@ -39,9 +40,9 @@ def convert(metric: str, account: DatedEquity, *, to: str, variant: str | None =
 
 
 def tools_table(account: DatedEquity, metric: str = "sharpe") -> pd.DataFrame:
-    """Return one row a definition of the metric: ours first, then every tool's on the same curve.
+    """Return one row a definition of the metric, every tool's on the same curve.
 
-    Columns: tool, variant, value (NaN with a flag), formula in words, flag.
+    Columns: tool, metric, variant, wayfold (our own value), value (theirs, NaN with a flag), formula in words, flag.
 
     Raises:
         MetricError: when no tool's definition of the metric is known; the message names the metrics that are.
@@ -50,13 +51,27 @@ def tools_table(account: DatedEquity, metric: str = "sharpe") -> pd.DataFrame:
         raise MetricError(
             f"metric was '{metric}'; other tools' definitions are known of {', '.join(CONVERTED)}"
         )
-    ours = METRICS[metric](account.returns)
-    rows = [("wayfold", "", ours.value, ours.convention, ours.flag)]
-    days = account.by_day()
-    for definition in DEFINITIONS:
-        if definition.metric == metric:
-            theirs = _converted(definition, days)
-            rows.append((definition.tool, definition.variant, theirs.value, theirs.convention, theirs.flag))
+    return _table(account, [each for each in DEFINITIONS if each.metric == metric])
+
+
+def tool_table(account: DatedEquity, tool: str) -> pd.DataFrame:
+    """Return one row a metric of the tool, with the columns of ``tools_table``.
+
+    Raises:
+        MetricError: when the tool is not known; the message names those that are.
+    """
+    if tool not in TOOLS:
+        raise MetricError(f"tool was '{tool}'; known are {', '.join(TOOLS)}")
+    return _table(account, [each for each in DEFINITIONS if each.tool == tool])
+
+
+def _table(account: DatedEquity, definitions: Sequence[Definition]) -> pd.DataFrame:
+    days, returns = account.by_day(), account.returns
+    rows = []
+    for each in definitions:
+        theirs = _converted(each, days)
+        ours = METRICS[each.metric](returns).value
+        rows.append((each.tool, each.metric, each.variant, ours, theirs.value, each.formula, theirs.flag))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -87,6 +102,8 @@ def _converted(definition: Definition, days: DatedEquity) -> Metric:
             value, flag = math.nan, "the formula divides by zero or leaves the range of a number"
         elif value == SENTINEL and definition.tool == "freqtrade":
             flag = "freqtrade's sentinel: the formula divides by zero"
+        elif definition.needs_trades and days.trades is not None and days.trades.still_open:
+            flag = f"{days.trades.still_open} open positions left out, which the tool may close at the end"
     return Metric(
         definition.metric, value, len(days.equity) - 1, days.periods_per_year, definition.formula, flag
     )

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from backtest.errors import MetricError
-from backtest.metrics.convert import CONVERTED, TOOLS, convert, tools_table
+from backtest.metrics.convert import CONVERTED, TOOLS, convert, tool_table, tools_table
 from backtest.metrics.dated import DatedEquity
 from backtest.metrics.table import METRICS
 from backtest.metrics.tools import DEFINITIONS
@@ -256,14 +256,28 @@ def test_what_is_unknown_is_named_beside_what_is_known(arguments, words):
         convert(metric, WHOLE, **arguments)
 
 
-def test_the_table_begins_with_ours_and_has_every_tool():
+def test_the_table_of_a_metric_has_every_tool_beside_ours():
     table = tools_table(WHOLE)
-    assert table["tool"].iloc[0] == "wayfold"
-    assert table["value"].iloc[0] == METRICS["sharpe"](WHOLE.returns).value
-    assert set(table["tool"]) == {"wayfold", *TOOLS}
+    assert set(table["tool"]) == set(TOOLS)
+    assert set(table["metric"]) == {"sharpe"}
+    assert (table["wayfold"] == METRICS["sharpe"](WHOLE.returns).value).all()
     assert table["formula"].str.len().gt(0).all()
     with pytest.raises(MetricError, match="are known of sharpe, sortino"):
         tools_table(WHOLE, "omega")
+
+
+def test_the_table_of_a_tool_has_its_metrics_beside_ours():
+    table = tool_table(WHOLE, "quantstats")
+    assert list(table["metric"]) == [each.metric for each in DEFINITIONS if each.tool == "quantstats"]
+    assert table["value"].notna().all()
+    with pytest.raises(MetricError, match="tool was 'zipline'"):
+        tool_table(WHOLE, "zipline")
+
+
+def test_open_positions_are_said_where_trades_are_counted():
+    trades = Trades(PROFITS, np.full(700, 9.0), np.zeros(700), np.ones(700), 252.0, still_open=2)
+    assert convert("sharpe", account(trades=trades), to="freqtrade").flag.startswith("2 open positions")
+    assert convert("sharpe", account(trades=trades), to="qlib").flag == ""
 
 
 @pytest.mark.parametrize("metric", CONVERTED)
