@@ -23,6 +23,7 @@ _MODULE.loader.exec_module(example)
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("metrics")
     manifest, tables = example.example_run(days=400)
+    manifest["data"]["calendar"] = "weekdays"
     trades = tables["trades"]
     tables["trades"] = trades.assign(units=trades["units"].abs())
     save_run(Run(manifest, tables), folder / "runs")
