@@ -1,4 +1,4 @@
-"""Overfitting: how often the best half-sample strategy falls below the median in the other half, beside what noise does.
+"""Overfitting: how often the best strategy of one half of the time is below the median of the other, beside noise.
 
 Probability of backtest overfitting by combinatorially symmetric cross-validation (Bailey, Borwein, Lopez de Prado and Zhu
 2017). The same number of noise wanders from about .1 to .85, so it is never stated without its null band.
@@ -19,6 +19,9 @@ from data.panel import Floats
 
 FLAT = 1e-10
 """A half whose variance is a smaller share of its mean square never varies: what is left is rounding."""
+
+TIE = 1e-9
+"""Sharpe ratios that differ by less share their mean rank: equal returns differ by the rounding of a matrix product."""
 
 MOST_BLOCKS = 20
 """Twenty blocks are 184,756 halves."""
@@ -88,7 +91,12 @@ class Winners:
 
 
 def overfitting(
-    strategies: StrategyReturns, rng: np.random.Generator, *, blocks: int = 10, draws: int = 200
+    strategies: StrategyReturns,
+    rng: np.random.Generator,
+    *,
+    blocks: int = 10,
+    draws: int = 200,
+    block: float | None = None,
 ) -> Overfitting:
     """Return the probability of backtest overfitting of picking the best of N by Sharpe ratio, with its null band.
 
@@ -102,15 +110,16 @@ def overfitting(
         rng: source of the band; equal generators give equal bits.
         blocks: S, even, from 4 to 20, at most T / 2.
         draws: noise matrices, at least 20.
+        block: mean block length of the noise in periods; None means the longest ``optimal_block`` of the differentials.
 
     Raises:
         MetricError: when a setting is out of range, there is one strategy, or one equals the benchmark up to a constant.
     """
     require_variation(strategies)
     differentials = strategies.differentials
-    _check(differentials, blocks, draws)
+    block = longest_block(differentials) if block is None else block
+    _check(differentials, blocks, draws, block)
     found = winners(differentials, blocks)
-    block = longest_block(differentials)
     null = null_shares(differentials, blocks, block, draws, rng)
     low, high = np.quantile(null, [0.05, 0.95])
     convention = (
@@ -127,40 +136,45 @@ def overfitting(
 def winners(values: Floats, blocks: int) -> Winners:
     """Return the best strategy of every half of the blocks of values (T, N), in the order of ``itertools.combinations``."""
     mean = values.mean(axis=0)
-    return _winners(_block_counts(len(values), blocks), values - mean, mean)
+    return _winners(_block_counts(len(values), blocks), _powers(values - mean), mean)
 
 
 def null_shares(values: Floats, blocks: int, block: float, draws: int, rng: np.random.Generator) -> Floats:
     """Return the overfit shares (draws,) of resamples of values (T, N) from which every mean has been taken away."""
-    centred = values - values.mean(axis=0)
+    powers = _powers(values - values.mean(axis=0))
     counts = _block_counts(len(values), blocks)
     zero = np.zeros(values.shape[1])
     # Row j of a resample is drawn row rows[j]; summing a block is a product with how often it holds each row.
     return np.array(
         [
-            _winners(_drawn_counts(counts, rows), centred, zero).overfit_share
+            _winners(_drawn_counts(counts, rows), powers, zero).overfit_share
             for chunk in rows_drawn(len(values), block, draws, rng)
             for rows in chunk
         ]
     )
 
 
-def _winners(counts: Floats, centred: Floats, mean: Floats) -> Winners:
-    """Return the winners of blocks that hold row t of centred (T, N) counts[s, t] times, (S, T)."""
-    ratios, opposite = _half_ratios(counts, centred, mean)
+def _powers(centred: Floats) -> Floats:
+    """Return centred returns (T, N) beside their squares, (T, 2N)."""
+    return np.concatenate([centred, centred**2], axis=1)
+
+
+def _winners(counts: Floats, powers: Floats, mean: Floats) -> Winners:
+    """Return the winners of blocks that hold row t of powers (T, 2N) counts[s, t] times, (S, T)."""
+    ratios, opposite = _half_ratios(counts, powers, mean)
     every = np.arange(len(ratios))
     best = ratios.argmax(axis=1)
     outside = opposite[every, best]
-    below = (opposite < outside[:, None]).sum(axis=1)
-    equal = (opposite == outside[:, None]).sum(axis=1)
+    above = opposite - outside[:, None]
+    below, equal = (above < -TIE).sum(axis=1), (np.abs(above) <= TIE).sum(axis=1)
     return Winners(ratios[every, best], outside, (below + (equal + 1) / 2) / (ratios.shape[1] + 1))
 
 
-def _half_ratios(counts: Floats, centred: Floats, mean: Floats) -> tuple[Floats, Floats]:
+def _half_ratios(counts: Floats, powers: Floats, mean: Floats) -> tuple[Floats, Floats]:
     """Return the per-period Sharpe ratios (H, N) of every half and of its other half."""
     halves = _halves(len(counts))
-    periods, sums, squares = counts.sum(axis=1), counts @ centred, counts @ centred**2
-    inside = _ratios(halves @ periods, halves @ sums, halves @ squares, mean)
+    sums, squares = np.split(halves @ (counts @ powers), 2, axis=1)
+    inside = _ratios(halves @ counts.sum(axis=1), sums, squares, mean)
     # The k-th half from the end is the other half of the k-th, so one table serves both.
     return inside, inside[::-1]
 
@@ -197,7 +211,7 @@ def _drawn_counts(counts: Floats, rows: npt.NDArray[np.int64]) -> Floats:
     return np.bincount(flat, minlength=blocks * periods).reshape(blocks, periods).astype(np.float64)
 
 
-def _check(values: Floats, blocks: int, draws: int) -> None:
+def _check(values: Floats, blocks: int, draws: int, block: float) -> None:
     periods, count = values.shape
     if count < 2:
         raise MetricError("there was 1 strategy; at least 2 are needed to pick a best one")
@@ -207,3 +221,5 @@ def _check(values: Floats, blocks: int, draws: int) -> None:
         )
     if draws < 20:
         raise MetricError(f"draws was {draws}; at least 20 are needed for a band")
+    if not (math.isfinite(block) and block >= 1):
+        raise MetricError(f"block was {block}; a mean length of at least 1 period is needed")

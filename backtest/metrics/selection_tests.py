@@ -12,7 +12,14 @@ from backtest.metrics.ratios import sharpe
 from backtest.metrics.returns import Returns
 from backtest.metrics.significance import TrialFamily, deflated_sharpes, probabilistic_sharpe
 from backtest.metrics.strategy_returns import StrategyReturns, strategy_returns
-from backtest.metrics.superiority import LARGEST_SET, LEVEL, SET_LEVEL, confidence_set, superiority
+from backtest.metrics.superiority import (
+    LARGEST_SET,
+    LEVEL,
+    SET_LEVEL,
+    confidence_set,
+    longest_block,
+    superiority,
+)
 from backtest.metrics.trial_correlation import trial_family
 from data.panel import Floats
 from forecast.comparison import holm
@@ -119,14 +126,15 @@ def _together(
     strategies: StrategyReturns, rng: np.random.Generator, level: float
 ) -> dict[str, Floats | float]:
     """Return the columns that look at all N strategies on the same resamples; those of too few or too many are left out."""
-    tested, count = superiority(strategies, rng, level=level), len(strategies.names)
+    block, count = longest_block(strategies.differentials), len(strategies.names)
+    tested = superiority(strategies, rng, level=level, block=block)
     found: dict[str, Floats | float] = {
         "stepwise_p": tested.stepwise_p_values, "superiority_p": tested.p_value,
     }  # fmt: skip
     if count <= LARGEST_SET:
-        found["confidence_set_p"] = confidence_set(strategies, rng).p_values
+        found["confidence_set_p"] = confidence_set(strategies, rng, block=block).p_values
     if count > 1:
-        overfit = overfitting(strategies, rng)
+        overfit = overfitting(strategies, rng, block=block)
         found |= {
             "overfitting": overfit.probability, "overfitting_null_low": overfit.null_low,
             "overfitting_null_high": overfit.null_high,

@@ -157,7 +157,7 @@ def probabilistic_sharpe(returns: Returns, benchmark: float = 0.0) -> Metric:
     """
     per_period = _finite_benchmark(benchmark) / math.sqrt(returns.periods_per_year)
     convention = f"P(Sharpe > {benchmark:g} a year), raw kurtosis; {returns.terms}"
-    return _probability("probabilistic_sharpe", returns, per_period, convention)
+    return _probability("probabilistic_sharpe", returns, _evidence(returns), per_period, convention)
 
 
 def deflated_sharpe(returns: Returns, trials: float = 1, trial_sharpe_sd: float = 0.0) -> Metric:
@@ -171,11 +171,7 @@ def deflated_sharpe(returns: Returns, trials: float = 1, trial_sharpe_sd: float 
     Raises:
         MetricError: when trials is below 1, or the deviation negative or not finite.
     """
-    if not (math.isfinite(trial_sharpe_sd) and trial_sharpe_sd >= 0):
-        raise MetricError(f"trial_sharpe_sd was {trial_sharpe_sd}; a finite number of at least 0 is needed")
-    luck = trial_sharpe_sd * expected_maximum(trials)
-    convention = f"P(Sharpe > {luck:.6g} a period, the best of {trials:g} trials by luck), raw kurtosis; {returns.terms}"
-    return _probability("deflated_sharpe", returns, luck, convention)
+    return _deflated(returns, _evidence(returns), trials, trial_sharpe_sd)
 
 
 def deflated_sharpes(returns: Returns, family: TrialFamily) -> DeflatedSharpe:
@@ -185,8 +181,9 @@ def deflated_sharpes(returns: Returns, family: TrialFamily) -> DeflatedSharpe:
         returns: the returns of the chosen strategy.
         family: every strategy tried on these data, this one included.
     """
-    full = deflated_sharpe(returns, family.count, family.sharpe_sd)
-    effective = deflated_sharpe(returns, family.effective_count, family.sharpe_sd)
+    evidence = _evidence(returns)
+    full = _deflated(returns, evidence, family.count, family.sharpe_sd)
+    effective = _deflated(returns, evidence, family.effective_count, family.sharpe_sd)
     words = f"{effective.convention}; effective number of {family.count} trials, a sensitivity"
     return DeflatedSharpe(
         full, replace(effective, name="deflated_sharpe_effective", convention=words), family
@@ -215,38 +212,57 @@ def minimum_track_record_length(returns: Returns, benchmark: float = 0.0, level:
         MetricError: when the benchmark is not finite or the level not inside (0.5, 1).
     """
     per_period = _finite_benchmark(benchmark) / math.sqrt(returns.periods_per_year)
-    flag = _if_unsure(returns)
-    length = math.nan if flag else track_record_length(_ratio(returns), per_period, *_shape(returns), level)
+    found = _evidence(returns)
+    flag, length = found.flag, math.nan
+    if not flag:
+        length = track_record_length(found.ratio, per_period, found.skewness, found.kurtosis, level)
     if math.isinf(length):
         flag = f"never: the Sharpe ratio is not above {benchmark:g}"
     convention = f"periods needed for P(Sharpe > {benchmark:g} a year) >= {level:g}; {returns.terms}"
     return measured("minimum_track_record_length", returns, convention, flag, lambda: length)
 
 
-def _probability(name: str, returns: Returns, benchmark: float, convention: str) -> Metric:
+@dataclass(frozen=True)
+class _Evidence:
+    """Per-period Sharpe ratio, population skewness and raw kurtosis of the excess returns; NaN with a flag."""
+
+    ratio: float
+    skewness: float
+    kurtosis: float
+    flag: str = ""
+
+
+def _evidence(returns: Returns) -> _Evidence:
+    """Return what every probability is made of, flagged when it gives the ratio no positive variance."""
+    excess = returns.excess
+    flag = if_few(returns) or if_constant(excess)
+    if flag:
+        return _Evidence(math.nan, math.nan, math.nan, flag)
+    ratio = float(sharpe_per_period(excess))
+    skewness, kurtosis = standardised_moment(excess, 3), standardised_moment(excess, 4)
+    if sharpe_variance_factor(ratio, skewness, kurtosis) <= 0:
+        flag = "the Sharpe ratio of these two-valued returns has no variance"
+    return _Evidence(ratio, skewness, kurtosis, flag)
+
+
+def _deflated(returns: Returns, evidence: _Evidence, trials: float, trial_sharpe_sd: float) -> Metric:
+    if not (math.isfinite(trial_sharpe_sd) and trial_sharpe_sd >= 0):
+        raise MetricError(f"trial_sharpe_sd was {trial_sharpe_sd}; a finite number of at least 0 is needed")
+    luck = trial_sharpe_sd * expected_maximum(trials)
+    convention = f"P(Sharpe > {luck:.6g} a period, the best of {trials:g} trials by luck), raw kurtosis; {returns.terms}"
+    return _probability("deflated_sharpe", returns, evidence, luck, convention)
+
+
+def _probability(
+    name: str, returns: Returns, evidence: _Evidence, benchmark: float, convention: str
+) -> Metric:
     """Return P(true per-period Sharpe > benchmark) as a metric."""
     return measured(
-        name, returns, convention, _if_unsure(returns),
-        lambda: probability_above(_ratio(returns), benchmark, len(returns), *_shape(returns)),
+        name, returns, convention, evidence.flag,
+        lambda: probability_above(
+            evidence.ratio, benchmark, len(returns), evidence.skewness, evidence.kurtosis
+        ),
     )  # fmt: skip
-
-
-def _if_unsure(returns: Returns) -> str:
-    """Return a flag when the returns do not give the Sharpe ratio a positive variance."""
-    flag = if_few(returns) or if_constant(returns.excess)
-    if not flag and sharpe_variance_factor(_ratio(returns), *_shape(returns)) <= 0:
-        flag = "the Sharpe ratio of these two-valued returns has no variance"
-    return flag
-
-
-def _ratio(returns: Returns) -> float:
-    return float(sharpe_per_period(returns.excess))
-
-
-def _shape(returns: Returns) -> tuple[float, float]:
-    """Return the population skewness and raw kurtosis of the excess returns."""
-    excess = returns.excess
-    return standardised_moment(excess, 3), standardised_moment(excess, 4)
 
 
 def _finite_benchmark(benchmark: float) -> float:

@@ -1,4 +1,4 @@
-"""Superiority: which of many strategies beat the benchmark after the search is paid for, and which cannot be told from the best.
+"""Superiority: which of many strategies beat the benchmark once the search is paid for, and which equal the best.
 
 Reality check (White 2000), test of superior predictive ability (Hansen 2005), stepwise multiple testing (Romano and Wolf
 2005) and model confidence set (Hansen, Lunde and Nason 2011). The loss of a period is minus its return.

@@ -133,6 +133,7 @@ def test_a_half_without_trading_scores_zero() -> None:
         (lambda s, rng: overfitting(s, rng, blocks=22), "blocks was 22"),
         (lambda s, rng: overfitting(table(noise(20, 3)), rng, blocks=12), "from 4 to 10 is needed"),
         (lambda s, rng: overfitting(s, rng, draws=19), "draws was 19"),
+        (lambda s, rng: overfitting(s, rng, block=0.0), "block was 0.0"),
         (lambda s, rng: overfitting(table(noise(60, 1)), rng), "1 strategy; at least 2"),
         (
             lambda s, rng: overfitting(table(np.zeros((60, 2))), rng),
