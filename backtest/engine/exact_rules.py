@@ -95,7 +95,7 @@ class AbstractExact(AbstractEngine):
         when = "at the same close" if self.cheat_on_close else "at the next bar's open"
         return (
             f"Decisions at a bar's close are filled {when}, as backtrader 1.9.78.123 does to the last bit: whole units, "
-            "adjusted prices, purchases beyond the cash are refused."
+            "adjusted prices; purchases beyond the cash are refused; nothing is decided before every series has had a bar."
         )
 
 
