@@ -164,7 +164,8 @@ def capacity_at_impact(orders: Orders) -> Metric:
     An order of participation p in a series of volatility s a bar pays s sqrt(p) of its value (Grinold and Kahn 2000;
     Toth et al. 2011, eq. 1, with their factor of order one taken as 1). With constant capital C the sum over orders of
     w s sqrt(p C / equity) equals the sum of returns at C = (profit / sum w s sqrt(p / equity))^2. The profit is what is
-    left after the costs of the run, so impact comes on top of them. NaN when there is no profit to lose.
+    left after the costs of the run, so impact comes on top of them; a run that already pays for impact pays twice here, on
+    the safe side. NaN when there is no profit to lose.
     """
     known = orders.known
     share = orders.participation[known] / orders.equity[known]

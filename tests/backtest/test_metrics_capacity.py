@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtest.engine.bars import Bars
+from backtest.engine.fills import REASONS
 from backtest.errors import MetricError
-from backtest.metrics.capacity import Orders, orders_from
+from backtest.metrics.capacity import NOT_TRADED, Orders, orders_from
 from backtest.metrics.table import CAPACITY_METRICS
 
 TIMES = np.datetime64("2024-01-01", "ns") + np.arange(5) * np.timedelta64(1, "D")
@@ -58,6 +59,10 @@ def test_a_split_is_no_order_and_no_volatility():
     assert len(orders) == 1
     returns = np.array([0.1, 12 / 11 - 1, 0.0, 0.1])
     assert orders.volatility[0] == pytest.approx(returns.std(ddof=1))
+
+
+def test_what_is_not_traded_are_reasons_of_fills():
+    assert set(REASONS) > NOT_TRADED
 
 
 def test_fills_of_one_series_and_bar_are_one_order():
