@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from backtest.costs import AbstractCosts, ScaledCosts
+from backtest.engine.advance import Advance
 from backtest.engine.backtrader_package import PackageRun, run_package
 from backtest.engine.bars import Bars
-from backtest.engine.exact import ExactAdvance, advance_exact, exact_fractions
+from backtest.engine.exact import advance_exact, exact_fractions
 from backtest.engine.exact_rules import AbstractExact
 from backtest.engine.exact_state import start_exact
 from backtest.engine.rejections import REASONS
@@ -106,7 +107,7 @@ def free_of_borrowing(costs: AbstractCosts) -> ScaledCosts:
     return validated(ScaledCosts, {**plain(costs), "borrow_bps_per_year": 0.0}, "costs without borrowing")
 
 
-def first_difference(bars: Bars, ours: ExactAdvance, theirs: PackageRun) -> Difference | None:
+def first_difference(bars: Bars, ours: Advance, theirs: PackageRun) -> Difference | None:
     """Return the earliest disagreement; within one bar fills come before rejections, cash and value."""
     found = [
         _first_row("fill", bars, _our_fills(bars, ours), _their_fills(theirs)),
@@ -122,7 +123,7 @@ def first_difference(bars: Bars, ours: ExactAdvance, theirs: PackageRun) -> Diff
     return None
 
 
-def _our_fills(bars: Bars, ours: ExactAdvance) -> list[Row]:
+def _our_fills(bars: Bars, ours: Advance) -> list[Row]:
     fills = ours.fills
     rows = np.searchsorted(bars.times, fills.times)
     columns = (rows, fills.columns, fills.units, fills.prices, fills.commissions)
@@ -134,7 +135,7 @@ def _their_fills(theirs: PackageRun) -> list[Row]:
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
-def _our_rejections(bars: Bars, ours: ExactAdvance) -> list[Row]:
+def _our_rejections(bars: Bars, ours: Advance) -> list[Row]:
     refused = ours.rejections
     rows = np.searchsorted(bars.times, refused.times)
     reasons = [REASONS[code] for code in refused.reasons]

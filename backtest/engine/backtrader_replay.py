@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from backtest.costs import AbstractCosts
+from backtest.engine.advance import Advance
 from backtest.engine.backtrader_package import PackageRun, run_package
 from backtest.engine.bars import Bars
-from backtest.engine.exact import ExactAdvance, advance_exact, exact_fractions
+from backtest.engine.exact import advance_exact, exact_fractions
 from backtest.engine.exact_rules import AbstractExact
 from backtest.engine.exact_state import start_exact
 from backtest.engine.fills import Fills
@@ -15,7 +16,7 @@ from backtest.engine.rejections import Rejections
 from data.panel import Floats, read_only
 
 
-def replay_package(bars: Bars, rules: AbstractExact, costs: AbstractCosts, targets: Floats) -> ExactAdvance:
+def replay_package(bars: Bars, rules: AbstractExact, costs: AbstractCosts, targets: Floats) -> Advance:
     """Return what backtrader itself makes of the bars and targets, from the capital on.
 
     Value, cash, units, fills and rejections are the package's; weights, exposures, turnover and costs follow from
@@ -32,9 +33,9 @@ def replay_package(bars: Bars, rules: AbstractExact, costs: AbstractCosts, targe
     """
     ours = advance_exact(start_exact(bars.series, rules.capital), bars, rules, costs, targets)
     run = run_package(bars, rules, *exact_fractions(rules, costs), targets)
-    fills = _fills(bars, rules, costs, run)
+    fills, nothing = _fills(bars, rules, costs, run), read_only(np.zeros(len(bars)))
     weights = _weights(bars, run)
-    return ExactAdvance(
+    return Advance(
         state=replace(ours.state, cash=float(run.cash[-1]), units=run.units) if len(bars) else ours.state,
         times=bars.times,
         fills=fills,
@@ -45,8 +46,11 @@ def replay_package(bars: Bars, rules: AbstractExact, costs: AbstractCosts, targe
         net_exposure=read_only(weights.sum(axis=1)),
         turnover=read_only(_turnover(rules.capital, run, fills)),
         costs=read_only(_per_bar(run, fills.commissions + fills.spread_costs + fills.slippage_costs)),
-        dividends=read_only(np.zeros(len(bars))),
+        dividends=nothing,
         rejections=_rejections(bars, run),
+        borrow=nothing,
+        funding=nothing,
+        interest=nothing,
     )
 
 

@@ -1,6 +1,6 @@
 """Exact: an account brought forward as backtrader 1.9.78.123 would, in one call or bar by bar, to the same bits."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,24 +24,13 @@ from data.prices import ADJUSTED_FIELDS, adjusted
 _KINDS = {"percent": kernel.PERCENT, "value": kernel.VALUE, "size": kernel.SIZE}
 
 
-@dataclass(frozen=True, eq=False)
-class ExactAdvance(Advance):
-    """An advance with the orders that were refused.
-
-    Attributes:
-        rejections: in the order they were refused.
-    """
-
-    rejections: Rejections
-
-
 def advance_exact(
     state: ExactState,
     bars: Bars,
     rules: AbstractExact,
     costs: AbstractCosts,
     targets: Floats | None = None,
-) -> ExactAdvance:
+) -> Advance:
     """Return the account after the bars, as backtrader would keep it.
 
     One call over T bars, T calls over one bar, calls alternating with ``place_exact``, and a store and load in between
@@ -104,12 +93,17 @@ def exact_fractions(rules: AbstractExact, costs: AbstractCosts) -> tuple[float, 
     """Return the commission and the percentage slippage that the costs are, as fractions.
 
     Raises:
-        EngineError: when borrowing costs something; backtrader's default broker lends for free.
+        EngineError: when something else costs anything; backtrader's default broker charges these two alone.
     """
-    if costs.borrow_bps_per_year:
+    for name in ("borrow_bps_per_year", "commission_per_unit", "commission_minimum", "impact_bps"):
+        if value := getattr(costs, name):
+            raise EngineError(
+                f"{name} was {value:g}; backtrader's broker charges a commission and slippage in percent and lends "
+                f"shares for free, so an engine with its rules needs {name}: 0 (with kind 'custom')"
+            )
+    if costs.commission_tiers:
         raise EngineError(
-            f"borrow_bps_per_year was {costs.borrow_bps_per_year:g}; backtrader lends shares for free, so an engine "
-            "with its rules needs borrow_bps_per_year: 0 (with kind 'custom')"
+            f"commission_tiers had {len(costs.commission_tiers)} tiers; an engine with backtrader's rules needs none"
         )
     return costs.commission_bps * BPS, (costs.half_spread_bps + costs.slippage_bps) * BPS
 
@@ -117,12 +111,14 @@ def exact_fractions(rules: AbstractExact, costs: AbstractCosts) -> tuple[float, 
 def adjusted_bars(history: History, after: np.datetime64 | None = None) -> Bars:
     """Return the bars with prices adjusted forward by the panel's ``factor``, and without actions.
 
+    How many shares can be borrowed is left out as well: backtrader lends any number.
+
     Args:
         history: its last row may be any time; a longer history gives the same bars in the rows both have.
         after: leave out the bars up to this instant.
 
     Raises:
-        EngineError: when there are corporate actions but no factor, or no open or close.
+        EngineError: when a series is delisted, there are splits or dividends but no factor, or no open or close.
     """
     panel = history.panel
     if len(history.actions) and "factor" not in panel.fields:
@@ -130,12 +126,15 @@ def adjusted_bars(history: History, after: np.datetime64 | None = None) -> Bars:
             f"the panel has {len(history.actions)} splits and dividends but no field 'factor' to adjust its prices "
             "with; an engine with backtrader's rules books no corporate actions"
         )
+    for name in history.actions.series[~np.isnan(history.actions.delistings)]:
+        raise EngineError(f"{name} is delisted; an engine with backtrader's rules would hold it for ever")
     start = 0 if after is None else int(np.searchsorted(panel.times, as_time(after), side="right"))
     kept = panel.rows(start, len(panel))
     for name in ADJUSTED_FIELDS:
         if name in kept.fields:
             kept = kept.with_field(name, adjusted(kept, name))
-    return bars_from(replace(history, panel=kept, actions=CorporateActions()))
+    bars = bars_from(replace(history, panel=kept, actions=CorporateActions()))
+    return replace(bars, shortable=None)
 
 
 def _rates(rules: AbstractExact, costs: AbstractCosts) -> kernel.Rates:
@@ -160,13 +159,23 @@ def _check_bars(state: ExactState, bars: Bars) -> None:
         raise EngineError(
             f"first bar ends at {bars.times[0]}; the account already stands at {state.time}, later bars are needed"
         )
-    for name, none in (("splits", 1.0), ("dividends", 0.0)):
-        if (getattr(bars, name) != none).any():
-            t, s = np.argwhere(getattr(bars, name) != none)[0]
-            raise EngineError(
-                f"{name} of {bars.series[s]} at {bars.times[t]} was {getattr(bars, name)[t, s]}; an engine with "
-                "backtrader's rules books no corporate actions: use adjusted_bars"
-            )
+    _refuse(bars, "splits", bars.splits != 1, "books no corporate actions: use adjusted_bars")
+    _refuse(bars, "dividends", bars.dividends != 0, "books no corporate actions: use adjusted_bars")
+    if bars.funding is not None:
+        _refuse(bars, "funding", np.nan_to_num(bars.funding) != 0, "knows no funding")
+    if bars.delistings is not None:
+        _refuse(bars, "delistings", ~np.isnan(bars.delistings), "would hold a delisted series for ever")
+    if bars.shortable is not None:
+        _refuse(bars, "shortable", ~np.isnan(bars.shortable), "lends any number of shares")
+
+
+def _refuse(bars: Bars, name: str, wrong: Flags, why: str) -> None:
+    if wrong.any():
+        t, s = np.argwhere(wrong)[0]
+        value = getattr(bars, name)[t, s]
+        raise EngineError(
+            f"{name} of {bars.series[s]} at {bars.times[t]} was {value}; an engine with backtrader's rules {why}"
+        )
 
 
 def _checked(targets: Floats, times: Times, state: ExactState, traded: Flags) -> Floats:
@@ -324,8 +333,9 @@ def _rejections(bars: Bars, refused: kernel.Refused) -> Rejections:
     )
 
 
-def _result(state: ExactState, bars: Bars, books: kernel.Books, costs: AbstractCosts) -> ExactAdvance:
+def _result(state: ExactState, bars: Bars, books: kernel.Books, costs: AbstractCosts) -> Advance:
     account, trace = books.account, books.trace
+    nothing = read_only(np.zeros(len(bars)))
     after: Any = ExactState(
         series=state.series,
         time=bars.times[-1] if len(bars) else state.time,
@@ -341,7 +351,7 @@ def _result(state: ExactState, bars: Bars, books: kernel.Books, costs: AbstractC
         touched=_touched(account),
         orders=_pending(books.orders),
     )
-    return ExactAdvance(
+    return Advance(
         state=after,
         times=bars.times,
         fills=_fills(bars, books.log, costs),
@@ -352,6 +362,9 @@ def _result(state: ExactState, bars: Bars, books: kernel.Books, costs: AbstractC
         net_exposure=read_only(trace.net),
         turnover=read_only(trace.turnover),
         costs=read_only(trace.costs),
-        dividends=read_only(np.zeros(len(bars))),
+        dividends=nothing,
         rejections=_rejections(bars, books.refused),
+        borrow=nothing,
+        funding=nothing,
+        interest=nothing,
     )

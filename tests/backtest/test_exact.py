@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backtest.costs import CustomCosts, NoCosts, UsEquities
+from backtest.costs import CommissionTier, CustomCosts, NoCosts, UsEquities
 from backtest.engine import exact_kernel
 from backtest.engine.exact import adjusted_bars, advance_exact, exact_fractions, place_exact
 from backtest.engine.exact_rules import BacktraderPackage, ExactRules
@@ -40,7 +40,7 @@ def oracle(name):
 slow, worlds = oracle("exact_oracle"), oracle("exact_worlds")
 
 FREE = NoCosts()
-CURVES = ("equity", "cash", "weights", "gross_exposure", "net_exposure", "turnover", "costs", "dividends")
+CURVES = ("equity", "cash", "weights", "gross_exposure", "net_exposure", "turnover", "costs", "borrow")
 FILLS = ("times", "columns", "units", "prices", "commissions", "spread_costs", "slippage_costs", "reasons")
 NAN = np.nan
 
@@ -290,11 +290,34 @@ def test_borrowing_costs_are_refused_with_what_to_set():
         exact_fractions(ExactRules(), UsEquities())
 
 
-@pytest.mark.parametrize(("name", "value"), [("splits", 2.0), ("dividends", 0.5)])
-def test_corporate_actions_are_refused(name, value):
+@pytest.mark.parametrize("name", ["commission_per_unit", "commission_minimum", "impact_bps"])
+def test_costs_that_backtrader_does_not_charge_are_refused(name):
+    with pytest.raises(EngineError, match=f"{name} was 0.5;"):
+        exact_fractions(ExactRules(), CustomCosts(commission_bps=1, **{name: 0.5}))
+
+
+def test_commission_tiers_are_refused():
+    tier = CommissionTier(traded_value=1e6, commission_bps=0.5)
+    with pytest.raises(EngineError, match="commission_tiers had 1 tiers"):
+        exact_fractions(ExactRules(), CustomCosts(commission_bps=1, commission_tiers=(tier,)))
+
+
+@pytest.mark.parametrize(
+    ("name", "none", "value", "why"),
+    [
+        ("splits", 1, 2.0, "books no corporate actions"),
+        ("dividends", 0, 0.5, "books no corporate actions"),
+        ("funding", NAN, 0.01, "knows no funding"),
+        ("delistings", NAN, 3.0, "would hold a delisted series for ever"),
+        ("shortable", NAN, 100.0, "lends any number of shares"),
+    ],
+)
+def test_what_backtrader_does_not_book_is_refused(name, none, value, why):
     bars = flat_bars([[100.0], [50.0]])
-    acted = replace(bars, **{name: np.array([[getattr(bars, name)[0, 0]], [value]])})
-    with pytest.raises(EngineError, match=rf"{name} of s0 at 2010-01-02.* was {value}.*adjusted_bars"):
+    calm = replace(bars, **{name: np.array([[none], [none]])})
+    assert len(run(calm, [[NAN], [NAN]]).equity) == 2
+    acted = replace(bars, **{name: np.array([[none], [value]])})
+    with pytest.raises(EngineError, match=rf"{name} of s0 at 2010-01-02.* was {value}; .*{why}"):
         run(acted, [[NAN], [NAN]])
 
 
@@ -375,6 +398,16 @@ def test_adjusted_bars_carry_prices_over_a_split_and_book_nothing():
     without = history(fields[:-1], [[100, 100, 100, 100, 7], [50, 51, 49, 50, 14]], actions)
     with pytest.raises(EngineError, match="has 1 splits and dividends but no field 'factor'"):
         adjusted_bars(without)
+
+
+def test_adjusted_bars_leave_out_borrowable_shares_and_refuse_a_delisting():
+    fields = ("open", "high", "low", "close", "shortable")
+    rows = [[100, 100, 100, 100, 7], [50, 51, 49, 50, 0]]
+    assert adjusted_bars(history(fields, rows)).shortable is None
+    times = np.array(["2024-01-02T21:00"], "datetime64[ns]")
+    delisted = CorporateActions(times, np.array(["a"]), np.ones(1), np.zeros(1), np.array([3.0]))
+    with pytest.raises(EngineError, match="a is delisted"):
+        adjusted_bars(history((*fields, "factor"), [[*row, 1] for row in rows], delisted))
 
 
 def test_both_engines_are_kinds_and_say_their_terms():
