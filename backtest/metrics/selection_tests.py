@@ -1,6 +1,6 @@
 """Selection tests: one table that says which of many strategies' numbers are luck once the search is paid for."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -87,13 +87,16 @@ def selection_tests(
     varying = np.flatnonzero(~strategies.is_constant)
     table = pd.DataFrame(
         {"strategy": strategies.names, "trials": family.count, "effective_trials": family.effective_count,
-         "periods": len(strategies.times), "flag": _flags(strategies)}
+         "periods": len(strategies.times)}
     )  # fmt: skip
     if len(varying):
         kept = strategies.only(~strategies.is_constant)
         measured = _one_by_one(kept, periods_per_year, family) | _together(kept, rng, level)
         table = table.join(pd.DataFrame(measured, index=varying))
     table = table.reindex(columns=list(COLUMNS))
+    table["flag"] = np.where(
+        strategies.is_constant, "differs from the benchmark by a constant", table["flag"]
+    )
     table["is_superior"] = table["stepwise_p"] <= level
     table["in_confidence_set"] = table["confidence_set_p"] > SET_LEVEL
     table["verdict"] = [_verdict(row, level) for row in table.to_dict(orient="records")]
@@ -102,15 +105,16 @@ def selection_tests(
 
 def _one_by_one(
     strategies: StrategyReturns, periods_per_year: float, family: TrialFamily
-) -> dict[str, Floats]:
+) -> dict[str, Floats | list[str]]:
     """Return the columns (N,) that look at one strategy at a time, corrected by the number of trials."""
-    rows = []
+    rows, flags = [], []
     for values in strategies.values.T:
         # The benchmark stands where the risk-free return does, so that every ratio is one above the benchmark.
         returns = Returns(values, periods_per_year, strategies.benchmark)
         deflated = deflated_sharpes(returns, family)
         metrics = (sharpe(returns), probabilistic_sharpe(returns), deflated.full, deflated.effective)
         rows.append([metric.value for metric in metrics])
+        flags.append(_joined([*(metric.flag for metric in metrics), _unfit(len(strategies.names))]))
     annual, probability, full, effective = np.array(rows).T
     alone = 1 - probability
     # Trials that are not in the table count as tested without success.
@@ -118,7 +122,7 @@ def _one_by_one(
     return {
         "sharpe": annual, "alone_p": alone, "holm_p": holm(padded)[: len(alone)],
         "bonferroni_p": np.minimum(1.0, alone * family.count),
-        "deflated_sharpe": full, "deflated_sharpe_effective": effective,
+        "deflated_sharpe": full, "deflated_sharpe_effective": effective, "flag": flags,
     }  # fmt: skip
 
 
@@ -142,15 +146,16 @@ def _together(
     return found
 
 
-def _flags(strategies: StrategyReturns) -> list[str]:
-    """Return what cannot be tested of each strategy, and why."""
-    count = int((~strategies.is_constant).sum())
-    together = ""
+def _unfit(count: int) -> str:
+    """Return which tests of all strategies together do not take so few or so many."""
     if count == 1:
-        together = "overfitting needs two strategies"
-    elif count > LARGEST_SET:
-        together = f"the confidence set takes {LARGEST_SET} strategies"
-    return ["differs from the benchmark by a constant" if own else together for own in strategies.is_constant]
+        return "overfitting needs two strategies"
+    return f"the confidence set takes {LARGEST_SET} strategies" if count > LARGEST_SET else ""
+
+
+def _joined(flags: Iterable[str]) -> str:
+    """Return the flags that say something, each once, in order."""
+    return "; ".join(dict.fromkeys(flag for flag in flags if flag))
 
 
 def _verdict(row: Mapping[Hashable, Any], level: float) -> str:

@@ -140,7 +140,7 @@ def confidence_set(
     """Return the strategies that cannot be told from the best by mean return (Hansen, Lunde and Nason 2011, T_R).
 
     The test divides each pair's difference by its own bootstrap sd, so returns go in as they are. Strategies with equal
-    returns count as one and share its p-value.
+    returns count as one and share its p-value; one that is below another by a constant is worse for certain, p = 0.
 
     Args:
         strategies: the strategies; the benchmark takes no part.
@@ -150,7 +150,7 @@ def confidence_set(
         resamples: number of resamples, at least 100.
 
     Raises:
-        MetricError: when a setting is out of range, there are more than 100 strategies, or two differ by a constant.
+        MetricError: when a setting is out of range or there are more than 100 strategies.
     """
     _check(level, block, resamples)
     if len(strategies.names) > LARGEST_SET:
@@ -235,22 +235,19 @@ def longest_block(values: Floats) -> float:
 
 
 def set_p_values(values: Floats, block: float, resamples: int, rng: np.random.Generator) -> Floats:
-    """Return the p-values (N,) of ``confidence_set`` for returns (T, N); equal columns share theirs.
-
-    Raises:
-        MetricError: when two columns differ by a constant other than 0.
-    """
+    """Return the p-values (N,) of ``confidence_set`` for returns (T, N)."""
     from arch.bootstrap import MCS
 
-    first = _first_equals(values)
-    distinct = np.unique(first)
-    if len(distinct) == 1:
-        return np.ones(len(first))
-    # arch annotates whole block lengths, but reads only their inverse, the chance that a block ends.
-    tested = MCS(pd.DataFrame(-values[:, distinct]), SET_LEVEL, resamples, cast("int", block), seed=rng)
-    tested.compute()
-    p_values = tested.pvalues["Pvalue"].sort_index().to_numpy(np.float64)
-    return np.asarray(p_values[np.searchsorted(distinct, first)])
+    best = _best_of_parallels(values)
+    distinct, place = np.unique(best, return_inverse=True)
+    p_values = np.ones(len(distinct))
+    if len(distinct) > 1:
+        # arch annotates whole block lengths, but reads only their inverse, the chance that a block ends.
+        tested = MCS(pd.DataFrame(-values[:, distinct]), SET_LEVEL, resamples, cast("int", block), seed=rng)
+        tested.compute()
+        p_values = tested.pvalues["Pvalue"].sort_index().to_numpy(np.float64)
+    means = values.mean(axis=0)
+    return np.where(means < means[best] - NOISE, 0.0, p_values[place])
 
 
 def _irrelevant_below(scaled: Floats, block: float) -> Floats:
@@ -278,19 +275,16 @@ def _p_value(largest: Floats, observed: float) -> float:
     return float(1 + np.count_nonzero(largest > observed)) / (1 + len(largest))
 
 
-def _first_equals(values: Floats) -> npt.NDArray[np.int64]:
-    """Return for each column of values (T, N) the position of the first one equal to it, (N,)."""
-    first = np.arange(values.shape[1])
-    for later in range(1, values.shape[1]):
-        apart = values[:, :later] - values[:, [later]]
-        same = np.flatnonzero(np.ptp(apart, axis=0) <= NOISE)
-        if len(same) and abs(apart[:, same[0]].mean()) > NOISE:
-            raise MetricError(
-                f"strategies {same[0]} and {later}, counted from 0, differ by a constant; "
-                "differences that vary, or none, are needed"
-            )
-        first[later] = first[same[0]] if len(same) else later
-    return first
+def _best_of_parallels(values: Floats) -> npt.NDArray[np.int64]:
+    """Return for each column of values (T, N) the first of the best among those that differ from it by a constant, (N,).
+
+    Their difference has no variance to be divided by, so only one of them can take part in a test of differences.
+    """
+    means, best = values.mean(axis=0), np.arange(values.shape[1])
+    for column in best.copy():
+        parallel = np.ptp(values - values[:, [column]], axis=0) <= NOISE
+        best[column] = np.flatnonzero(parallel & (means >= means[parallel].max() - NOISE))[0]
+    return best
 
 
 def _check(level: float, block: float | None, resamples: int) -> None:

@@ -35,13 +35,13 @@ def deflated(values: np.ndarray) -> dict[str, bool]:
 
 @pytest.fixture(scope="module")
 def null_rates() -> pd.Series:
-    return rates(lambda rng: nulls.honest(worlds.garch_t, SMALL, rng), 60)
+    return rates(lambda rng: nulls.honest(worlds.garch_t, SMALL, rng), 40)
 
 
 def test_honest_tests_call_luck_significant_about_one_time_in_twenty(null_rates: pd.Series) -> None:
     for name, asked in TESTS.items():
         if asked != "nothing":
-            assert null_rates[name] <= 0.05 + 3.5 * np.sqrt(0.05 * 0.95 / 60), name
+            assert null_rates[name] <= 0.05 + 3.5 * np.sqrt(0.05 * 0.95 / 40), name
 
 
 def test_an_uncorrected_search_does_so_far_more_often(null_rates: pd.Series) -> None:
@@ -68,7 +68,7 @@ def test_effective_trials_reject_luck_too_often_when_trials_are_correlated() -> 
     for correlation in (0.0, 0.9):
         drawn = [
             deflated(worlds.equicorrelated(np.random.default_rng([3, w]), 250, 20, correlation))
-            for w in range(300)
+            for w in range(200)
         ]
         found[correlation] = rejection_rates(drawn).set_index("test")["rate"]
     full, effective = "best of N, DSR (N)", "best of N, DSR (effective N)"

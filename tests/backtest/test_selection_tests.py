@@ -47,6 +47,7 @@ def test_columns_are_those_explained_in_plain_words() -> None:
     assert list(table.columns) == list(COLUMNS)
     assert all(words.endswith(".") for words in COLUMNS.values())
     assert not table.isna().any().any()
+    assert set(table["flag"]) == {""}
 
 
 def test_noise_is_called_luck_and_a_real_edge_is_not() -> None:
@@ -97,6 +98,13 @@ def test_what_equals_the_benchmark_is_counted_and_not_tested() -> None:
     assert not table.loc["idle", "in_confidence_set"]
     assert (table["trials"] == 7).all()
     assert table["stepwise_p"].iloc[:6].to_list() == table_of(frame())["stepwise_p"].to_list()
+
+
+def test_a_short_sample_has_p_values_but_no_annual_ratio() -> None:
+    table = table_of(frame().iloc[:40], ZERO[:40])
+    assert table["sharpe"].isna().all()
+    assert set(table["flag"]) == {"n/a (40 < 63 periods)"}
+    assert table["alone_p"].notna().all()
 
 
 def test_nothing_but_idle_strategies_gives_a_table_without_numbers() -> None:
