@@ -105,7 +105,7 @@ def stationary_intervals(
     """
     _check(resamples, level, block)
     statistics, columns = _resampled(sample)
-    refused = if_few(sample) or if_constant(columns[0])
+    refused = if_few(sample).replace("periods", _unit(sample)) or if_constant(columns[0])
     if refused:
         return dict.fromkeys(statistics, Interval(math.nan, math.nan, f"no interval: {refused}", ""))
     block = _longest_block(columns) if block is None else block
@@ -128,6 +128,10 @@ def _resampled(sample: Returns | Pair | Trades) -> tuple[Mapping[str, Statistic]
     if isinstance(sample, Pair):
         return RESAMPLED_PAIR, (sample.returns.excess, sample.benchmark.excess)
     return RESAMPLED_TRADES, (sample.returns,)
+
+
+def _unit(sample: Returns | Pair | Trades) -> str:
+    return "trades" if isinstance(sample, Trades) else "periods"
 
 
 def _longest_block(columns: tuple[Floats, ...]) -> float:

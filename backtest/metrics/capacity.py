@@ -4,6 +4,7 @@ Orders are scaled with the capital: an account of k times the money would have t
 times. Volatility and volume are those of the whole test, so these numbers describe the past and decide nothing.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -61,7 +62,7 @@ class Orders:
             object.__setattr__(self, name, column)
         if not (self.equity > 0).all():
             raise MetricError(f"equity holds {self.equity.min()}; positive values are needed")
-        if not np.isfinite(self.profit):
+        if not math.isfinite(self.profit):
             raise MetricError(f"profit was {self.profit}; a finite sum of returns is needed")
         checked_periods(self.periods_per_year)
 
@@ -72,6 +73,11 @@ class Orders:
     def known(self) -> npt.NDArray[np.bool_]:
         """Whether an order's volume and volatility are known, (N,)."""
         return np.asarray(np.isfinite(self.participation) & np.isfinite(self.volatility))
+
+    @property
+    def shares(self) -> Floats:
+        """Participation per unit of capital of the orders that are known."""
+        return np.asarray((self.participation / self.equity)[self.known])
 
 
 def orders_from(fills: pd.DataFrame, bars: Bars, equity: Floats, periods_per_year: float) -> Orders:
@@ -149,12 +155,10 @@ def capacity_at_participation(orders: Orders) -> Metric:
 
     cap / q95(participation / equity): with constant capital C each order would take participation C / equity.
     """
-    known = orders.known
-    share = orders.participation[known] / orders.equity[known]
     return _stated(
         "capacity_at_participation", orders,
         f"capital at which the {QUANTILE:.0%} quantile of participation is {CAP:.0%} of a bar's volume",
-        lambda: CAP / float(np.quantile(share, QUANTILE)),
+        lambda: CAP * _whole_volume(orders),
     )  # fmt: skip
 
 
@@ -165,17 +169,25 @@ def capacity_at_impact(orders: Orders) -> Metric:
     Toth et al. 2011, eq. 1, with their factor of order one taken as 1). With constant capital C the sum over orders of
     w s sqrt(p C / equity) equals the sum of returns at C = (profit / sum w s sqrt(p / equity))^2. The profit is what is
     left after the costs of the run, so impact comes on top of them; a run that already pays for impact pays twice here, on
-    the safe side. NaN when there is no profit to lose.
+    the safe side. NaN when there is no profit to lose, and when the 95th percentile order would by then be more than the
+    bar's volume, where no law of impact holds: volume binds first.
     """
-    known = orders.known
-    share = orders.participation[known] / orders.equity[known]
-    paid = float((orders.weights[known] * orders.volatility[known] * np.sqrt(share)).sum())
+    at_risk = (orders.weights * orders.volatility)[orders.known]
+    paid = float((at_risk * np.sqrt(orders.shares)).sum())
     flag = "" if orders.profit > 0 else "no profit that impact could take"
+    if not flag and not paid**2 * _whole_volume(orders) >= orders.profit**2:
+        flag = "volume binds first: impact takes less than the profit while orders fit their bars"
     return _stated(
         "capacity_at_impact", orders,
         "capital at which impact of volatility x sqrt(participation) takes the net profit, no compounding",
-        lambda: (orders.profit / paid) ** 2, flag or ("" if paid > 0 else "no volatility"),
+        lambda: (orders.profit / paid) ** 2, flag,
     )  # fmt: skip
+
+
+def _whole_volume(orders: Orders) -> float:
+    """Return the capital at which the 95th percentile order is its bar's whole volume; infinity without known orders."""
+    shares = orders.shares
+    return 1 / float(np.quantile(shares, QUANTILE)) if len(shares) and shares.min() > 0 else math.inf
 
 
 def _participation(name: str, orders: Orders, level: float) -> Metric:

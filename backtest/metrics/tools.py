@@ -172,42 +172,36 @@ def _calendar_growth(days: float) -> Compute:
     return growth
 
 
-def _freqtrade(variant: str, cut: Callable[[DatedEquity], Floats]) -> tuple[Definition, ...]:
-    """Return freqtrade's ratios of profits p, one a trade."""
-
-    def calmar(account: DatedEquity) -> float:
-        profits = cut(account)
-        fall = -_fall_of_largest_loss(profits)
-        return 100 * _a_day(profits, account) / fall * math.sqrt(365) if fall else SENTINEL
-
-    def sharpe(account: DatedEquity) -> float:
-        return _over_deviation(_a_day(cut(account), account), cut(account))
-
-    def sortino(account: DatedEquity) -> float:
-        profits = cut(account)
-        return _over_deviation(_a_day(profits, account), profits[profits < 0])
-
-    p = (
-        "p = trade profit/E0"
-        if variant == "trades"
-        else f"p = profit/E0 of the curve cut {variant}, from end to end, each piece taken for a trade"
-    )
-    needs = variant == "trades"
-    words = f"(sum(p)/calendar days)/sd({{}}, ddof 0) x sqrt(365), {p}; -100 when the sd is 0"
-    return (
-        Definition("freqtrade", "sharpe", variant, words.format("p"), sharpe, needs),
-        Definition("freqtrade", "sortino", variant, words.format("losing p alone"), sortino, needs),
-        Definition("freqtrade", "calmar", variant, f"100 x (sum(p)/calendar days)/|max drawdown| x sqrt(365), {p}; -100 without a drawdown", calmar, needs),
-        Definition("freqtrade", "max_drawdown", variant, f"relative fall at the largest fall in money, by trade, {p}", lambda a: _fall_of_largest_loss(cut(a)), needs),
-    )  # fmt: skip
+def _per_trade_sharpe(cut: Callable[[DatedEquity], Floats]) -> Compute:
+    return lambda account: _over_deviation(_a_day(cut(account), account), cut(account))
 
 
+def _per_trade_sortino(account: DatedEquity) -> float:
+    profits = _trade_profits(account)
+    return _over_deviation(_a_day(profits, account), profits[profits < 0])
+
+
+def _per_trade_calmar(account: DatedEquity) -> float:
+    profits = _trade_profits(account)
+    fall = -_fall_of_largest_loss(profits)
+    return 100 * _a_day(profits, account) / fall * math.sqrt(365) if fall else SENTINEL
+
+
+def _curve_as_trades(variant: str, unit: str) -> Definition:
+    words = f"the same with the curve cut {variant}, p = profit/E0 from end to end, each taken for a trade"
+    return Definition("freqtrade", "sharpe", variant, words, _per_trade_sharpe(_cut_profits(unit)))
+
+
+_PER_TRADE = "(sum(p)/calendar days)/sd({}, ddof 0) x sqrt(365), p = trade profit/E0; -100 when the sd is 0"
 FREQTRADE = (
-    *_freqtrade("trades", _trade_profits),
-    *_freqtrade("daily", _cut_profits("D")),
-    *_freqtrade("weekly", _cut_profits("W")),
-    *_freqtrade("monthly", _cut_profits("M")),
+    Definition("freqtrade", "sharpe", "trades", _PER_TRADE.format("p"), _per_trade_sharpe(_trade_profits), needs_trades=True),
+    _curve_as_trades("daily", "D"),
+    _curve_as_trades("weekly", "W"),
+    _curve_as_trades("monthly", "M"),
+    Definition("freqtrade", "sortino", "", _PER_TRADE.format("losing p alone"), _per_trade_sortino, needs_trades=True),
     Definition("freqtrade", "cagr", "", "(end/E0)^(365/calendar days) - 1", _calendar_growth(365)),
+    Definition("freqtrade", "max_drawdown", "", "relative fall at the largest fall in money, by closed trade", lambda a: _fall_of_largest_loss(_trade_profits(a)), needs_trades=True),
+    Definition("freqtrade", "calmar", "", "100 x (sum(p)/calendar days)/|max drawdown| x sqrt(365), p = trade profit/E0; -100 without a drawdown", _per_trade_calmar, needs_trades=True),
     Definition("freqtrade", "profit_factor", "", "money won/|money lost|, by trade", _trades_factor, needs_trades=True),
 )  # fmt: skip
 

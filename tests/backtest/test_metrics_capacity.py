@@ -79,10 +79,16 @@ def test_at_its_capacity_the_high_order_takes_the_cap():
 
 
 def test_at_its_capacity_impact_takes_the_profit():
-    orders = made([0.001, 0.004])
-    capital = value("capacity_at_impact", orders)
-    grown = np.array([0.001, 0.004]) * capital / 1000
-    assert (0.1 * 0.02 * np.sqrt(grown)).sum() == pytest.approx(0.2)
+    share = np.full(100, 0.001)
+    capital = value("capacity_at_impact", made(share, profit=0.1))
+    assert (0.1 * 0.02 * np.sqrt(share * capital / 1000)).sum() == pytest.approx(0.1)
+    assert capital == pytest.approx(250_000)
+
+
+def test_impact_is_not_extrapolated_beyond_the_volume_of_the_bars():
+    metric = CAPACITY_METRICS["capacity_at_impact"](made(np.full(100, 0.001), profit=0.3))
+    assert math.isnan(metric.value)
+    assert metric.flag.startswith("volume binds first")
 
 
 def test_participation_quantiles_of_known_orders():
@@ -97,7 +103,8 @@ def test_participation_quantiles_of_known_orders():
 def test_capacity_does_not_depend_on_the_capital_it_was_measured_with(seed, factor):
     share = np.random.default_rng(seed).uniform(1e-5, 1e-2, 40)
     for name in ("capacity_at_participation", "capacity_at_impact"):
-        once, scaled = made(share), made(share * factor, equity=1000.0 * factor)
+        once = made(share, profit=0.02)
+        scaled = made(share * factor, equity=1000.0 * factor, profit=0.02)
         assert value(name, scaled) == pytest.approx(value(name, once), rel=1e-9)
 
 
@@ -128,7 +135,8 @@ def test_no_orders_have_no_capacity(name):
 
 def test_impact_takes_nothing_where_nothing_was_earned():
     assert CAPACITY_METRICS["capacity_at_impact"](made(0.01, profit=-0.1)).flag.startswith("no profit")
-    assert CAPACITY_METRICS["capacity_at_impact"](made(0.01, volatility=0.0)).flag == "no volatility"
+    assert CAPACITY_METRICS["capacity_at_impact"](made(0.01, volatility=0.0)).flag.startswith("volume binds")
+    assert CAPACITY_METRICS["capacity_at_impact"](made(0.0)).flag.startswith("volume binds")
 
 
 def test_fills_outside_the_bars_or_the_equity_are_refused():

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtest.errors import MetricError
+from backtest.metrics.bootstrap import stationary_intervals
 from backtest.metrics.table import TRADE_METRICS, headline
 from backtest.metrics.trades import Trades, binomial_interval, longest_run, trades_from
 
@@ -192,6 +193,12 @@ def test_tables_without_a_column_or_of_two_accounts_are_refused():
 
 def test_an_empty_table_is_an_account_without_a_trade():
     assert len(trades_from(table().iloc[:0], 252.0)) == 0
+
+
+def test_few_trades_have_no_interval_on_the_expectancy():
+    found = stationary_intervals(KNOWN, np.random.default_rng(1))["expectancy"]
+    assert math.isnan(found.low)
+    assert found.flag == "no interval: n/a (5 < 20 trades)"
 
 
 def test_the_headline_carries_trades_with_an_interval_on_the_expectancy():

@@ -2,6 +2,7 @@
 
 import importlib.util
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from backtest.metrics.metric import Metric
 from backtest.metrics.returns import Returns
-from backtest.metrics.table import METRICS
+from backtest.metrics.table import ACTIVITY_METRICS, CAPACITY_METRICS, METRICS, PAIR_METRICS, TRADE_METRICS
 
 _PATH = Path(__file__).resolve().parents[1] / "oracles" / "metrics_oracle.py"
 _MODULE = importlib.util.spec_from_file_location("metrics_oracle", _PATH)
@@ -19,6 +20,7 @@ oracle = importlib.util.module_from_spec(_MODULE)
 _MODULE.loader.exec_module(oracle)
 
 NAMES = tuple(METRICS)
+BESIDE = (ACTIVITY_METRICS, TRADE_METRICS, CAPACITY_METRICS, PAIR_METRICS)
 DEPENDENT = {
     "sharpe_standard_error", "lo_adjusted_sharpe", "calmar", "max_drawdown", "average_drawdown", "longest_drawdown",
     "average_drawdown_length", "time_under_water", "ulcer_index", "conditional_drawdown", "pain_ratio",
@@ -56,6 +58,18 @@ def test_every_metric_is_finite_or_says_why_not(name: str, case: str) -> None:
     assert (metric.name, metric.n, metric.periods_per_year) == (name, len(HARD[case]), 252.0)
     assert metric.convention
     assert math.isfinite(metric.value) == (metric.flag == "")
+
+
+def test_no_two_metrics_of_any_group_share_a_name() -> None:
+    names = [name for group in (METRICS, *BESIDE) for name in group]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    "metric", [m for group in (METRICS, *BESIDE) for m in group.values()], ids=lambda m: m.__name__
+)
+def test_every_metric_says_what_it_returns(metric: Callable[..., Metric]) -> None:
+    assert (metric.__doc__ or "").startswith("Return ")
 
 
 @pytest.mark.parametrize("name", NAMES)
