@@ -299,3 +299,22 @@ def test_the_table_of_each_metric_needs_no_trades(metric):
 def test_curves_without_their_dates_are_refused(equity, dates, words):
     with pytest.raises(MetricError, match=words):
         DatedEquity(equity, dates, 252.0)
+
+
+@pytest.mark.parametrize(
+    ("tool", "metric", "figure"),
+    [
+        ("quantstats", "value_at_risk", -0.019575),
+        ("quantstats", "expected_shortfall", -0.024602),
+        ("quantstats", "sortino", 0.398614),
+        ("vectorbt", "value_at_risk", -0.018643),
+        ("vectorbt", "expected_shortfall", -0.028609),
+        ("quantstats", "profit_factor", 1.054489),
+    ],
+)
+def test_the_published_figures_of_the_index_are_reproduced(tool, metric, figure):
+    from arch.data import sp500
+
+    prices = sp500.load()["Adj Close"]
+    index = DatedEquity(prices.to_numpy(), prices.index.to_numpy().astype("datetime64[D]"), 252.0)
+    assert convert(metric, index, to=tool).value == pytest.approx(figure, abs=1e-6)
