@@ -23,8 +23,8 @@ MEANING = (
     closed deployments, with the 95 % interval of resampled deployments.""",
     """luck: its median when candidates change places at random. It grows with k, so SR@k says nothing without it. p: share of
     random rankings that do as well at this k; p over k: corrected for having looked at all k shown.""",
-    """n: closed deployments at which k could be deployed. best, mean, regret: annual log growth over cash at 10 % volatility. unsafe: share of the k worth less than the
-    baseline. SR time: annual Sharpe ratio over time of the k at equal risk.""",
+    """n: closed deployments at which k could be deployed. best, mean, regret: annual log growth over cash at 10 % volatility.
+    unsafe: share of the k worth less than the baseline. SR time: annual Sharpe ratio over time of the k at equal risk.""",
 )
 
 
@@ -169,6 +169,7 @@ def _cells(row: dict[str, Any]) -> tuple[Any, ...]:
     return (
         row["estimator"],
         row["k"],
+        row["deployments"],
         *ratios,
         *chances,
         *values,
