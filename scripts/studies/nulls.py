@@ -107,10 +107,10 @@ def families(effort, data):
         past = real_returns(data)
         found |= {
             "S&P 500 names, random signs": Family(
-                partial(honest, partial(worlds.sign_randomised, past=past), effort)
+                partial(honest, partial(worlds.sign_randomised, past=past), effort), share=0.5
             ),
             "S&P 500 names, 20-day blocks shuffled": Family(
-                partial(honest, partial(worlds.block_permuted, past=past), effort)
+                partial(honest, partial(worlds.block_permuted, past=past), effort), share=0.5
             ),
         }
     for correlation in (0.0, 0.5, 0.9):
@@ -119,7 +119,7 @@ def families(effort, data):
         )
     for edge in (0.05, 0.1, 0.15):
         found[f"planted Sharpe {edge:g} a period in one rule"] = Family(
-            partial(planted, edge, effort), False, 0.5
+            partial(planted, edge, effort), is_null=False, share=0.3
         )
     return found
 
