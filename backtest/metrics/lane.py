@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from backtest.engine.bars import Bars
+from backtest.errors import MetricError
 from backtest.metrics.activity import Activity
 from backtest.metrics.capacity import orders_from
 from backtest.metrics.pair import Pair
@@ -30,9 +31,13 @@ def lane_samples(
         periods_per_year: periods in a year, from the calendar of the data.
 
     Raises:
-        MetricError: when the tables do not fit together.
+        MetricError: when the account has not one row a bar, or a fill or trade does not fit.
     """
     equity, trades, fills = (_of(tables[name], lane) for name in ("equity", "trades", "fills"))
+    if len(equity) != len(bars):
+        raise MetricError(
+            f"account '{lane}' has {len(equity)} rows and the test {len(bars)} bars; they must match"
+        )
     curve = until_ruin(equity["equity"].to_numpy())
     held = [
         equity[name].to_numpy()[1 : len(curve)] for name in ("turnover", "gross_exposure", "net_exposure")

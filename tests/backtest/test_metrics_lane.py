@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from backtest.engine.bars import Bars
+from backtest.errors import MetricError
 from backtest.metrics.activity import Activity
 from backtest.metrics.capacity import Orders
 from backtest.metrics.lane import lane_samples
@@ -79,6 +80,13 @@ def test_a_ruined_account_ends_with_its_ruin_beside_a_benchmark_cut_there():
     assert len(returns) == 30
     assert returns.values[-1] == -1
     assert [len(each) for each in known] == [30, 1, 1, 30]
+
+
+@pytest.mark.parametrize("lane", ["gbm", "nobody"])
+def test_an_account_without_a_row_for_every_bar_is_refused(lane):
+    short = {**tables(), "equity": tables()["equity"].iloc[5:COUNT]}
+    with pytest.raises(MetricError, match=f"account '{lane}' has"):
+        lane_samples(short, lane, bars(), 252.0)
 
 
 def test_the_headline_of_a_lane_has_every_group_once():
