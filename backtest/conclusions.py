@@ -1,17 +1,18 @@
 """Conclusions: the metrics with their trial count, the verdict, and the sentences every report must carry."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from backtest.metrics.activity import Activity
-from backtest.metrics.returns import returns_from_equity, until_ruin
+from backtest.metrics.lane import lane_samples
 from backtest.metrics.table import headline, metrics_frame
+from backtest.paths import traded_bars
 from backtest.table_rows import Row, rows_by
-from backtest.trials import Trial, sharpe_dispersion
+from backtest.trial_luck import luck_table, trial_facts, trial_sentence
+from backtest.trials import TrialCount
 from backtest.walk import Walked
 from forecast.randomness import RandomStreams
 from forecast.skill import SKILL, TOO_FEW
@@ -27,40 +28,38 @@ class Conclusions:
     tables: Mapping[str, pd.DataFrame]
 
 
-def conclude(walked: Walked, tables: Mapping[str, pd.DataFrame], trials: Sequence[Trial]) -> Conclusions:
+def conclude(walked: Walked, tables: Mapping[str, pd.DataFrame], trials: TrialCount) -> Conclusions:
     """Return the metrics of every lane, the verdict and the sentences, given all trials on these data."""
-    metrics = metrics_table(walked, tables["equity"], trials)
+    metrics = metrics_table(walked, tables, trials)
+    periods = _periods_per_year(walked)
+    streams = RandomStreams(walked.plan.spec.seed, walked.folds[-1].test_end)
+    luck = luck_table(walked.plan.lanes, tables["equity"], trials, periods, streams.of("luck"))
     manifest = {
-        "trials": {"count": len(trials), "sentence": trial_sentence(len(trials))},
+        "trials": {**trial_facts(trials, periods), "sentence": trial_sentence(trials.count)},
         "verdict": verdict(walked, tables["scores"], metrics),
         "break_even_bps": break_evens(tables["costs"]),
         "conventions": _conventions(walked),
         "defaults": _assumptions(walked),
     }
-    return Conclusions(manifest, {**tables, "metrics": metrics})
+    return Conclusions(manifest, {**tables, "metrics": metrics, "luck": luck})
 
 
-def metrics_table(walked: Walked, equity: pd.DataFrame, trials: Sequence[Trial]) -> pd.DataFrame:
-    """Return the table ``metrics``: every metric of every lane; the deflated Sharpe ratio counts all trials."""
-    first, last = walked.history.times[0], walked.history.times[-1]
-    periods = walked.history.clock.periods_per_year(first, last)
+def metrics_table(walked: Walked, tables: Mapping[str, pd.DataFrame], trials: TrialCount) -> pd.DataFrame:
+    """Return the table ``metrics``: every metric of every lane; the deflated Sharpe ratios count all trials."""
+    periods, bars = _periods_per_year(walked), traded_bars(walked)
     streams = RandomStreams(walked.plan.spec.seed, walked.folds[-1].test_end)
     parts = []
-    for lane, part in equity.groupby("lane", sort=False):
-        curve = until_ruin(part["equity"].to_numpy())
-        held = [
-            part[name].to_numpy()[1 : len(curve)] for name in ("turnover", "gross_exposure", "net_exposure")
-        ]
+    for lane in walked.plan.lanes:
+        returns, beside = lane_samples(tables, lane.label, bars, periods)
         found = headline(
-            returns_from_equity(curve, periods),
-            streams.of("metrics"),
-            traded=Activity(held[0], held[1], held[2], periods),
-            trials=max(1, len(trials)),
-            trial_sharpe_sd=sharpe_dispersion(trials),
-            resamples=RESAMPLES,
+            returns, streams.of("metrics"), beside=beside, family=trials.family, resamples=RESAMPLES
         )
-        parts.append(metrics_frame(str(lane), found))
+        parts.append(metrics_frame(lane.label, found))
     return pd.concat(parts, ignore_index=True)
+
+
+def _periods_per_year(walked: Walked) -> float:
+    return walked.history.clock.periods_per_year(walked.history.times[0], walked.history.times[-1])
 
 
 def verdict(walked: Walked, scores: pd.DataFrame, metrics: pd.DataFrame) -> dict[str, Any]:
@@ -150,14 +149,6 @@ def _account_sentences(label: str, metrics: pd.DataFrame, walked: Walked) -> lis
     return sentences
 
 
-def trial_sentence(count: int) -> str:
-    """Return how many strategies were tried on these data, in words."""
-    if count == 0:
-        return "No strategy was tried on these data: only reference models ran."
-    tried = "1 strategy has" if count == 1 else f"{count} strategies have"
-    return f"{tried} been tried on these data so far; reference models and benchmarks are not counted."
-
-
 def break_evens(costs: pd.DataFrame) -> dict[str, float | None]:
     """Return the extra one-way cost at which each lane's profit is gone, bps; None where it has none."""
     known = costs.drop_duplicates("lane").set_index("lane")["break_even_bps"]
@@ -165,10 +156,8 @@ def break_evens(costs: pd.DataFrame) -> dict[str, float | None]:
 
 
 def _conventions(walked: Walked) -> list[str]:
-    first, last = walked.history.times[0], walked.history.times[-1]
-    periods = walked.history.clock.periods_per_year(first, last)
     return [
-        f"Annualised with {periods:.2f} bars a year, counted on the calendar {walked.history.clock.calendar}; risk-free rate 0.",
+        f"Annualised with {_periods_per_year(walked):.2f} bars a year, counted on the calendar {walked.history.clock.calendar}; risk-free rate 0.",
         "Sharpe ratio: mean over standard deviation (ddof 1) of simple net returns, times the root of bars a year.",
         "Drawdowns are compounded and include the starting capital.",
         f"Intervals are 95 % percentile intervals of a stationary block bootstrap ({RESAMPLES} resamples, automatic block).",

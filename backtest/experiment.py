@@ -1,7 +1,5 @@
 """Experiment: a spec and its history become a stored run, fold by fold, counted as a trial."""
 
-import hashlib
-import json
 import platform
 import shutil
 import time
@@ -17,13 +15,11 @@ import pandas as pd
 from backtest.book import book
 from backtest.checkpoint import Progress, load_progress, save_fold
 from backtest.conclusions import conclude
-from backtest.metrics.returns import until_ruin
 from backtest.run import Run, code_version, require_space, run_id, save_run
 from backtest.spec import RunSpec
 from backtest.tables import run_tables
-from backtest.trials import Trial, add_trials, read_trials, trial_key
+from backtest.trials import Trial, account_trial, add_trials, trial_key, trials_summary
 from backtest.walk import (
-    Lane,
     Plan,
     StepRecord,
     Walked,
@@ -76,9 +72,8 @@ def run_spec(
         walked = walk_history(spec, history, report, partial)
         report(len(walked.records), len(walked.records), "scoring forecasts and accounts")
         tables = run_tables(walked)
-        trials = _trials(walked, tables, identifier)
-        add_trials(places.trials, trials)
-        known = read_trials(places.trials, trial_key(spec.data.identity()))
+        add_trials(places.trials, run_trials(walked, tables["equity"], identifier))
+        known = trials_summary(places.trials, trial_key(spec.data.identity()))
         facts = conclude(walked, tables, known)
         seconds = time.process_time() - begun
         run = Run({**_provenance(walked, identifier, recorded_at, seconds), **facts.manifest}, facts.tables)
@@ -125,31 +120,21 @@ def _drop_unfinished(partial: Path) -> None:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _trials(walked: Walked, tables: dict[str, pd.DataFrame], run: str) -> list[Trial]:
+def run_trials(walked: Walked, equity: pd.DataFrame, run: str) -> list[Trial]:
     """Return one trial for each account the user asked for; naive models, references and the benchmark count zero."""
-    key = trial_key(walked.plan.spec.data.identity())
-    equity = tables["equity"]
-    trials = []
-    for lane in walked.plan.lanes:
-        if lane.role == "asked" and FORECASTERS.kind_of(lane.forecaster) not in NAIVE_KINDS:
-            curve = until_ruin(equity.loc[equity["lane"] == lane.label, "equity"].to_numpy())
-            returns = curve[1:] / curve[:-1] - 1.0
-            spread = returns.std(ddof=1) if len(returns) > 1 else 0.0
-            sharpe = float(returns.mean() / spread) if spread > 0 else float("nan")
-            trials.append(
-                Trial(_trial_id(walked.plan.spec, lane, key), key, run, lane.label, sharpe, returns)
-            )
-    return trials
-
-
-def _trial_id(spec: RunSpec, lane: Lane, key: str) -> str:
-    """Return what names a strategy: its data, model, policy and every other setting, but no other model of the run.
-
-    Another repair of the data is a new trial; a newer bar, a newer version of the code or another name for the run is not.
-    """
-    settings = {**spec.resolved(), "forecaster": FORECASTERS.describe(lane.forecaster)}
-    settings.pop("name")
-    return hashlib.sha256(json.dumps([key, settings], sort_keys=True).encode()).hexdigest()
+    return [
+        account_trial(
+            walked.plan.spec,
+            lane.forecaster,
+            run,
+            lane.label,
+            own["time"].to_numpy(),
+            own["equity"].to_numpy(),
+        )
+        for lane in walked.plan.lanes
+        if lane.role == "asked" and FORECASTERS.kind_of(lane.forecaster) not in NAIVE_KINDS
+        for own in (equity[equity["lane"] == lane.label],)
+    ]
 
 
 def _provenance(walked: Walked, identifier: str, recorded_at: str | None, seconds: float) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from backtest.metrics.capacity import Orders
 from backtest.metrics.metric import Metric
 from backtest.metrics.pair import Pair
 from backtest.metrics.returns import Returns
+from backtest.metrics.significance import TrialFamily
 from backtest.metrics.trades import Trades
 
 METRICS: Mapping[str, Callable[[Returns], Metric]] = {
@@ -106,6 +107,9 @@ CAPACITY_METRICS: Mapping[str, Callable[[Orders], Metric]] = {
 Beside = Activity | Trades | Pair | Orders
 """What may be known of a lane beside its returns."""
 
+ALONE = TrialFamily(1, 0.0, 0.0)
+"""The only strategy ever tried."""
+
 COLUMNS = ("lane", "metric", "value", "low", "high", "n", "periods_per_year", "convention", "flag")
 
 
@@ -114,9 +118,7 @@ def headline(
     rng: np.random.Generator,
     *,
     beside: Sequence[Beside] = (),
-    traded: Activity | None = None,
-    trials: float = 1,
-    trial_sharpe_sd: float = 0.0,
+    family: TrialFamily = ALONE,
     resamples: int = 1000,
 ) -> list[Metric]:
     """Return every metric of one lane, with bootstrap intervals on those of ``backtest.metrics.bootstrap``.
@@ -125,18 +127,17 @@ def headline(
         returns: net returns of the lane.
         rng: source of the bootstrap.
         beside: what else is known of the lane, at most one of a kind; the metrics of a kind not given are left out.
-        traded: trading and holding of the lane, as in ``beside``.
-        trials: strategies tried on these data, this one included, for the deflated Sharpe ratio.
-        trial_sharpe_sd: standard deviation of the trials' per-period Sharpe ratios.
+        family: all strategies tried on these data, this one included, for the deflated Sharpe ratios.
         resamples: bootstrap resamples.
 
     Raises:
         MetricError: when a setting is out of range.
     """
     found = {name: metric(returns) for name, metric in METRICS.items()}
-    found["deflated_sharpe"] = significance.deflated_sharpe(returns, trials, trial_sharpe_sd)
+    deflated = significance.deflated_sharpes(returns, family)
+    found["deflated_sharpe"], found["deflated_sharpe_effective"] = deflated.full, deflated.effective
     intervals = stationary_intervals(returns, rng, resamples=resamples)
-    for each in (*beside, *(() if traded is None else (traded,))):
+    for each in beside:
         found |= _metrics_beside(each)
         if isinstance(each, Pair | Trades):
             intervals |= stationary_intervals(each, rng, resamples=resamples)

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backtest.conclusions import break_evens, trial_sentence, verdict
+from backtest.conclusions import break_evens, verdict
 from backtest.experiment import Places, run_spec
 from backtest.run import Run, load_run
+from backtest.trial_luck import trial_sentence
 from data.events import CorporateActions
 from data.history import History
 from forecast.skill import NO_SKILL, SKILL, TOO_FEW

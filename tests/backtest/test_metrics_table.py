@@ -9,7 +9,8 @@ from backtest.errors import MetricError
 from backtest.metrics.activity import Activity
 from backtest.metrics.bootstrap import RESAMPLED
 from backtest.metrics.returns import Returns
-from backtest.metrics.table import ACTIVITY_METRICS, COLUMNS, METRICS, headline, metrics_frame
+from backtest.metrics.significance import TrialFamily
+from backtest.metrics.table import ACTIVITY_METRICS, ALONE, COLUMNS, METRICS, headline, metrics_frame
 
 DAILY = Returns(np.random.default_rng(9).normal(0.0005, 0.01, 120), 252.0)
 
@@ -21,19 +22,23 @@ def activity(count: int = 120) -> Activity:
 
 
 def test_headline_carries_every_metric_and_intervals_on_six() -> None:
-    metrics = headline(DAILY, np.random.default_rng(1), traded=activity(), resamples=200)
-    assert [each.name for each in metrics] == [*METRICS, *ACTIVITY_METRICS]
+    metrics = headline(DAILY, np.random.default_rng(1), beside=(activity(),), resamples=200)
+    names = [*METRICS, "deflated_sharpe_effective", *ACTIVITY_METRICS]
+    assert [each.name for each in metrics] == names
     bounded = {each.name for each in metrics if math.isfinite(each.low)}
     assert bounded == set(RESAMPLED)
     assert all(each.low <= each.value <= each.high for each in metrics if each.name in bounded)
 
 
 def test_headline_deflates_by_the_trials() -> None:
-    def deflated(**settings: float) -> float:
-        found = headline(DAILY, np.random.default_rng(1), resamples=100, **settings)
-        return next(each.value for each in found if each.name == "deflated_sharpe")
+    def deflated(family: TrialFamily) -> tuple[float, float]:
+        found = headline(DAILY, np.random.default_rng(1), resamples=100, family=family)
+        by_name = {each.name: each.value for each in found}
+        return by_name["deflated_sharpe"], by_name["deflated_sharpe_effective"]
 
-    assert deflated(trials=30, trial_sharpe_sd=0.05) < deflated()
+    full, effective = deflated(TrialFamily(30, 0.05, 0.9))
+    alone = deflated(ALONE)
+    assert full < effective < alone[0] == alone[1]
 
 
 def test_headline_of_cash_is_complete_and_flagged() -> None:
