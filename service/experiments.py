@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from backtest.cross_check import CrossCheck
 from backtest.experiment import Places, experiment_id, run_spec
 from backtest.report.html import write_report
 from backtest.run import MANIFEST, Run, load_run
+from backtest.run_check import check_run
 from backtest.spec import RunSpec
 from service.clock import now_utc
 from service.output import Progress
@@ -36,3 +38,9 @@ def run_experiment(spec: RunSpec, settings: Settings, progress: Progress, *, fre
     if not stored or not report.is_file():
         write_report(run.manifest, run.tables, report)
     return Done(run, folder, report, stored)
+
+
+def cross_checked(spec: RunSpec, settings: Settings, done: Done, progress: Progress) -> dict[str, CrossCheck]:
+    """Return, for each account the user asked for, whether backtrader makes the same of its decisions."""
+    progress(0, 0, "sending the decisions through backtrader")
+    return check_run(done.run, spec, spec.data.load(settings.lake))

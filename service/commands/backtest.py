@@ -1,5 +1,6 @@
 """``wayfold backtest`` and ``wayfold demo``: a walk-forward run, its tables and its report."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -10,6 +11,14 @@ from service.run_view import show_run, summary
 
 Fresh = Annotated[bool, typer.Option("--fresh", help="Run again even if this very run is stored already.")]
 
+CrossChecked = Annotated[
+    bool,
+    typer.Option(
+        "--cross-check",
+        help="Send the same decisions through backtrader (extra 'backtrader') and say where it first differs.",
+    ),
+]
+
 DEMO_NOTE = "Wayfold quick start: five US stocks, 2000 to 2013, bundled with the code; nothing is downloaded."
 
 
@@ -19,6 +28,7 @@ def backtest(
     ],
     overrides: Set = None,
     fresh: Fresh = False,
+    cross_check: CrossChecked = False,
     quiet: Quiet = False,
     json_output: Json = False,
 ) -> None:
@@ -26,43 +36,65 @@ def backtest(
 
     An interrupted run goes on from its last finished fold; an identical run that is already stored is shown at once.
     """
-    run_and_show(config, overrides or [], fresh=fresh, quiet=quiet, json_output=json_output)
+    asked = Asked(fresh, cross_check, quiet, json_output)
+    run_and_show(config, overrides or [], asked)
 
 
 def demo(
-    overrides: Set = None, fresh: Fresh = False, quiet: Quiet = False, json_output: Json = False
+    overrides: Set = None,
+    fresh: Fresh = False,
+    cross_check: CrossChecked = False,
+    quiet: Quiet = False,
+    json_output: Json = False,
 ) -> None:
     """Run the quick start: five real US stocks, offline, with an honest report at the end."""
-    run_and_show("quickstart", overrides or [], DEMO_NOTE, fresh=fresh, quiet=quiet, json_output=json_output)
+    run_and_show("quickstart", overrides or [], Asked(fresh, cross_check, quiet, json_output), DEMO_NOTE)
 
 
-def run_and_show(
-    name: str, overrides: list[str], note: str = "", *, fresh: bool, quiet: bool, json_output: bool
-) -> None:
+@dataclass(frozen=True)
+class Asked:
+    """How a run was asked for: run it again, compare it with backtrader, no progress, JSON."""
+
+    fresh: bool
+    cross_check: bool
+    quiet: bool
+    json_output: bool
+
+
+def run_and_show(name: str, overrides: list[str], asked: Asked, note: str = "") -> None:
     """Run a configuration and print what came of it, after a note once the configuration is known to be valid.
 
     Raises:
-        Exit: with code 130 when it is interrupted.
+        Exit: with code 130 when it is interrupted, 1 when backtrader makes something else of the same decisions.
     """
     from backtest.spec import load_spec
     from service.configs import config_path
-    from service.experiments import run_experiment
+    from service.experiments import cross_checked, run_experiment
     from service.settings import read_settings
 
     spec = load_spec(config_path(name), overrides)
-    if note and not (quiet or json_output):
+    silent = asked.quiet or asked.json_output
+    if note and not silent:
         print_note(note)
     try:
-        with progress_line(spec.name, quiet=quiet or json_output) as progress:
-            done = run_experiment(spec, read_settings(), progress, fresh=fresh)
+        with progress_line(spec.name, quiet=silent) as progress:
+            done = run_experiment(spec, read_settings(), progress, fresh=asked.fresh)
+            checks = cross_checked(spec, read_settings(), done, progress) if asked.cross_check else {}
     except KeyboardInterrupt:
         print_note("interrupted; finished folds are kept, the same command goes on from there")
         raise typer.Exit(130) from None
-    if json_output:
-        print_json({**summary(done.run), "folder": str(done.folder), "report": str(done.report)})
-        return
-    show_run(done.run)
-    print_line()
-    print_line(f"report  {done.report}")
-    if done.was_stored and not quiet:
-        print_note("this very run was stored already; --fresh runs it again")
+    if asked.json_output:
+        said = {lane: check.sentence() for lane, check in checks.items()}
+        print_json(
+            {**summary(done.run), "folder": str(done.folder), "report": str(done.report), "cross_check": said}
+        )
+    else:
+        show_run(done.run)
+        print_line()
+        for lane, check in checks.items():
+            print_line(f"cross-check  {lane}: {check.sentence()}")
+        print_line(f"report  {done.report}")
+        if done.was_stored and not asked.quiet:
+            print_note("this very run was stored already; --fresh runs it again")
+    if not all(check.is_identical for check in checks.values()):
+        raise typer.Exit(1)
