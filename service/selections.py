@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from backtest.selection.candidates import Entry, make_pool, walk_candidates
+from backtest.experiment import experiment_id
+from backtest.selection.candidates import Entry, candidate_trials, make_pool, walk_candidates
 from backtest.selection.seal import (
     Opening,
     before_seal,
@@ -19,6 +20,7 @@ from backtest.selection.seal import (
 from backtest.selection.select import Selection, select
 from backtest.selection.settings import SelectionSettings
 from backtest.sweep.grid import grid_points
+from backtest.trials import add_trials, trial_key, trials_summary
 from data.history import History
 from service.clock import now_utc
 from service.output import Progress
@@ -49,11 +51,12 @@ class Request:
 
 @dataclass(frozen=True)
 class Done:
-    """A finished selection, the span it read, and what is known of the seal."""
+    """A finished selection, the span it read, how many strategies were tried on these data, and what is known of the seal."""
 
     selection: Selection
     first: str
     last: str
+    tried: int
     seal: str
 
 
@@ -79,23 +82,32 @@ def run_selection(request: Request, settings: Settings, progress: Progress) -> D
     progress(0, 0, "reading data")
     whole = request.entries[0].spec.data.load(settings.lake)
     if request.sealed is None:
-        selection, _ = _selected(request, whole, progress)
-        return _done(selection, whole, "nothing is sealed")
+        selection, _ = _selected(request, whole, settings.trials, progress)
+        return _done(request, settings, selection, whole, "nothing is sealed")
     visible, ledger = before_seal(whole, request.sealed), settings.home / SEALS
     if not request.opens_seal:
-        selection, _ = _selected(request, visible, progress)
-        return _done(selection, visible, _seal_words(ledger, _opening(request, whole, ())))
+        selection, _ = _selected(request, visible, settings.trials, progress)
+        return _done(request, settings, selection, visible, _seal_words(ledger, _opening(request, whole, ())))
     refuse_spent(ledger, _opening(request, whole, ()))
-    selection, ids = _selected(request, whole, progress, since=request.sealed)
+    selection, ids = _selected(request, whole, settings.trials, progress, since=request.sealed)
     opening = _opening(request, whole, ids)
     record_opening(ledger, opening)
-    return _done(selection, whole, f"opened now, at {opening.opened_at}; it cannot be opened again")
+    return _done(
+        request, settings, selection, whole, f"opened now, at {opening.opened_at}; it cannot be opened again"
+    )
 
 
 def _selected(
-    request: Request, history: History, progress: Progress, since: np.datetime64 | None = None
+    request: Request,
+    history: History,
+    trials: Path,
+    progress: Progress,
+    since: np.datetime64 | None = None,
 ) -> tuple[Selection, tuple[str, ...]]:
+    """Return the selection and its candidates, every one of them counted as a trial before any is judged."""
     walks = walk_candidates(request.entries, history, progress, references=request.references)
+    runs = [experiment_id(walk.entry.spec, history) for walk in walks]
+    add_trials(trials, candidate_trials(walks, runs))
     pool = make_pool(walks, history)
     return select(pool, request.settings, progress, since=since), pool.ids
 
@@ -118,6 +130,7 @@ def _seal_words(ledger: Path, would_be: Opening) -> str:
     return f"sealed from {would_be.start[:10]} to {would_be.end[:10]}, {state}; nothing here has read it"
 
 
-def _done(selection: Selection, history: History, seal: str) -> Done:
+def _done(request: Request, settings: Settings, selection: Selection, history: History, seal: str) -> Done:
     first, last = (str(history.times[i].astype("datetime64[D]")) for i in (0, -1))
-    return Done(selection, first, last, seal)
+    key = trial_key(request.entries[0].spec.data.identity())
+    return Done(selection, first, last, trials_summary(settings.trials, key).count, seal)

@@ -3,23 +3,23 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from backtest.engine.bars import Bars
+from backtest.experiment import Report
 from backtest.folds import Fold
 from backtest.paths import LanePath, fold_of, lane_paths, traded_bars
 from backtest.selection.pool import Candidate, Pool
 from backtest.selection.refits import LaneRefits
 from backtest.selection.regime import market_regime
-from backtest.selection.replay import Report, account_returns, walk_plan
+from backtest.selection.replay import account_returns, walk_plan
 from backtest.spec import RunSpec, with_references
+from backtest.trials import Trial, account_trial, trial_id
 from backtest.walk import Lane, Plan, Walked, make_folds, make_plan
 from data.errors import SpecError
 from data.history import History
 from data.panel import Floats, Times
-from forecast.base import AbstractForecaster
 from forecast.registry import FORECASTERS, NAIVE_KINDS
 
 
@@ -64,7 +64,7 @@ def candidate_count(entries: Sequence[Entry], *, references: bool = True) -> int
     for number, entry in enumerate(entries):
         asked = entry.spec.forecaster
         for model in with_references(asked) if references and number == 0 else asked:
-            seen.add(_strategy(model, entry.spec))
+            seen.add(trial_id(entry.spec, model))
     return len(seen)
 
 
@@ -120,6 +120,23 @@ def make_pool(walks: Sequence[CandidateWalk], history: History) -> Pool:
     )
 
 
+def candidate_trials(walks: Sequence[CandidateWalk], runs: Sequence[str]) -> list[Trial]:
+    """Return one trial for each candidate: to choose among strategies is to try them all; naive models count zero.
+
+    Args:
+        walks: the walks.
+        runs: id of the run that each walk would have been.
+    """
+    return [
+        account_trial(
+            walk.entry.spec, path.lane.forecaster, run, path.lane.label, path.net.times, path.net.equity
+        )
+        for walk, run in zip(walks, runs, strict=True)
+        for path in walk.paths
+        if path.lane.role != "benchmark" and FORECASTERS.kind_of(path.lane.forecaster) not in NAIVE_KINDS
+    ]
+
+
 def _candidates(walks: Sequence[CandidateWalk], history: History) -> Iterator[Candidate]:
     for walk in walks:
         for path in walk.paths:
@@ -155,17 +172,10 @@ def _is_wanted(lane: Lane, number: int, *, references: bool) -> bool:
 
 def _is_new(lane: Lane, spec: RunSpec, seen: set[str]) -> bool:
     """Return whether no lane with the same model and settings was walked yet, and remember it; the benchmark is no candidate."""
-    key = lane.role if lane.role == "benchmark" else _strategy(lane.forecaster, spec)
+    key = lane.role if lane.role == "benchmark" else trial_id(spec, lane.forecaster)
     is_new = key not in seen
     seen.add(key)
     return is_new
-
-
-def _strategy(model: AbstractForecaster, spec: RunSpec) -> str:
-    """Return the model and every setting of its experiment but the other models and the name."""
-    settings: dict[str, Any] = {**spec.resolved(), "forecaster": FORECASTERS.describe(model)}
-    settings.pop("name")
-    return json.dumps(settings, sort_keys=True)
 
 
 def _check_entries(entries: Sequence[Entry]) -> None:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from backtest.experiment import Report
 from backtest.selection.deployments import Deployment
 from backtest.selection.estimators.base import ESTIMATORS, Estimate
 from backtest.selection.pool import Accounts, Pool, known_at
 from backtest.selection.ranking import Rows, clusters, distinct, ranked
-from backtest.selection.replay import Report
 from data.panel import Floats
 
 

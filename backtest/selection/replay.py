@@ -1,12 +1,13 @@
 """Replay: the walk's own step over chosen decisions, with models that are fitted already or trained otherwise."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from backtest.experiment import Report
 from backtest.folds import Fold
 from backtest.metrics.returns import until_ruin
 from backtest.paths import lane_paths, traded_bars
@@ -17,9 +18,6 @@ from data.registry import spec
 from forecast.base import AbstractFitted, AbstractForecaster
 from forecast.randomness import RandomStreams
 from forecast.retraining import EveryFold
-
-Report = Callable[[int, int, str], None]
-"""Told after each decision: decisions done, decisions in all, a short state."""
 
 
 @spec

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 
 from backtest.errors import MetricError
+from backtest.experiment import Report
 from backtest.selection.deployments import BASELINES, Deployment, deployments, outcomes
 from backtest.selection.judgement import Case, Judged, Luck, draw_luck, interval, judge
 from backtest.selection.pool import Accounts, Pool, accounts
 from backtest.selection.promotion import Promotion, promote
 from backtest.selection.rankings import Ranking, rankings, rankings_frame
-from backtest.selection.replay import Report
 from backtest.selection.resampling import median
 from backtest.selection.settings import SelectionSettings
 from data.errors import SpecError

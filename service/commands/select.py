@@ -118,6 +118,7 @@ def document(done: Any, settings: Any) -> dict[str, Any]:
     return {
         "first": done.first,
         "last": done.last,
+        "tried": done.tried,
         "seal": done.seal,
         "candidates": found.candidates,
         "convention": settings.convention,
@@ -141,7 +142,13 @@ def show(done: Any, settings: Any) -> None:
         print_line()
         print_table(f"SharpeRatio@k against {WORDS[baseline]}", COLUMNS, [_cells(row) for row in rows])
     print_line()
-    print_sentences([*(" ".join(text.split()) for text in MEANING), *refusals(found)])
+    print_sentences(
+        [
+            *(" ".join(text.split()) for text in MEANING),
+            *refusals(found),
+            f"Strategies tried on these data so far: {done.tried:,}; each candidate but the naive models is one.",
+        ]
+    )
     print_line()
     print_line(f"ranking now, by {settings.promote_by}: {', '.join(found.ranking_now) or 'none'}")
     print_line(f"verdict  {found.promotion.reason}")

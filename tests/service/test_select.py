@@ -61,7 +61,15 @@ def test_every_estimator_and_k_is_printed_beside_luck_and_the_verdict_is_said(ru
         assert len(re.findall(rf"^{name} +[123] ", out, re.MULTILINE)) == 6
     assert re.search(r"^verdict  nothing is promoted: ", out, re.MULTILINE)
     assert "ranking now, by lower_bound: " in out
+    assert "each candidate but the naive models is one" in out
     assert not re.search(r"\b(nan|NaN|None|inf)\b", out)
+
+
+def test_every_candidate_is_a_trial_and_counts_once(run: Select) -> None:
+    arguments = ("small.yaml", "--k", "2", "--set", "data.seed=8", "--json")
+    assert json.loads(run(*arguments))["tried"] == 2
+    assert json.loads(run(*arguments))["tried"] == 2
+    assert json.loads(run(*arguments, "--set", "policy=long_short"))["tried"] == 4
 
 
 def test_the_document_is_strict_json_with_every_table(run: Select) -> None:
