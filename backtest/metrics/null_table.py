@@ -67,6 +67,11 @@ class Effort:
 
 def decisions(values: Floats, rng: np.random.Generator, effort: Effort) -> dict[str, bool]:
     """Return which tests of ``TESTS`` reject at 5 % for strategies' returns (T, N) against cash that earns nothing."""
+    return formula_decisions(values) | resampled_decisions(values, rng, effort)
+
+
+def formula_decisions(values: Floats) -> dict[str, bool]:
+    """Return which tests of ``TESTS`` that need no resamples reject at 5 %."""
     one, best = Returns(values[:, 0], PERIODS_PER_YEAR), best_of(values)
     ratios = sharpe_per_period(values.T)
     probabilities = [probabilistic_sharpe(Returns(column, PERIODS_PER_YEAR)).value for column in values.T]
@@ -80,7 +85,7 @@ def decisions(values: Floats, rng: np.random.Generator, effort: Effort) -> dict[
         "best of N, Bonferroni on PSR": max(probabilities) > 1 - ALPHA / values.shape[1],
         "best of N, DSR (N)": deflated.full.value > 1 - ALPHA,
         "best of N, DSR (effective N)": deflated.effective.value > 1 - ALPHA,
-    } | resampled_decisions(values, rng, effort)
+    }
 
 
 def resampled_decisions(values: Floats, rng: np.random.Generator, effort: Effort) -> dict[str, bool]:

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from backtest.metrics import null_worlds as worlds
-from backtest.metrics.null_table import ALPHA, Effort, best_of, decisions, rejection_rates
+from backtest.metrics.null_table import ALPHA, Effort, best_of, decisions, formula_decisions, rejection_rates
 from backtest.metrics.significance import deflated_sharpe
 from backtest.metrics.superiority import longest_block, resampled_tests
 from backtest.metrics.trial_correlation import trial_family
@@ -70,11 +70,16 @@ def stale(effort, rng):
 
 
 def equicorrelated(correlation, effort, rng):
+    """Strategies without prices behind them, to see what their correlation does to the corrections."""
     values = worlds.equicorrelated(rng, effort.periods, RULES, correlation)
     family, best = trial_family(values), best_of(values)
+    # What the trials' Sharpe ratios would spread by if correlation had not narrowed them.
     unnarrowed = deflated_sharpe(best, family.effective_count, 1 / np.sqrt(effort.periods))
-    return decisions(values, rng, effort) | {
-        "best of N, DSR (effective N, sd 1/sqrt(T))": unnarrowed.value > 1 - ALPHA
+    tested = resampled_tests(values, longest_block(values), effort.resamples, rng)
+    return formula_decisions(values) | {
+        "best of N, DSR (effective N, sd 1/sqrt(T))": unnarrowed.value > 1 - ALPHA,
+        "reality check, returns as they are": tested.reality_check <= ALPHA,
+        "SPA, unit sd, automatic block": tested.consistent <= ALPHA,
     }
 
 
@@ -107,10 +112,10 @@ def families(effort, data):
         past = real_returns(data)
         found |= {
             "S&P 500 names, random signs": Family(
-                partial(honest, partial(worlds.sign_randomised, past=past), effort), share=0.5
+                partial(honest, partial(worlds.sign_randomised, past=past), effort), share=0.3
             ),
             "S&P 500 names, 20-day blocks shuffled": Family(
-                partial(honest, partial(worlds.block_permuted, past=past), effort), share=0.5
+                partial(honest, partial(worlds.block_permuted, past=past), effort), share=0.3
             ),
         }
     for correlation in (0.0, 0.5, 0.9):
