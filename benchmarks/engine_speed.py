@@ -3,9 +3,9 @@
 python benchmarks/engine_speed.py
 
 The cases are in ``peers/cases.py``. Each engine runs in a process of its own, one thread, the peers in an environment of
-their own (``build/peers-venv``, made on first use). Times are CPU seconds, the median of several calls; ``first call`` is
-waited for and includes compiling with an empty cache, ``cached`` is the same with a full one. Ratios are to peers of
-this same run.
+their own (``build/peers-venv``, made on first use). Times are CPU seconds, those of a call the median of several; ``first
+call`` finds an empty cache of compiled code and ``cached`` a full one. Ratios are to peers of this same run. Only the
+sweep with two threads is judged by wall time, which means little on a busy machine: look at ``load``.
 """
 
 import argparse

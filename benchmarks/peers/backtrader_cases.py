@@ -3,14 +3,14 @@
 import sys
 import time
 
-BEGUN = time.perf_counter()
+BEGUN = time.process_time()
 
 import backtrader  # noqa: E402
 import cases  # noqa: E402
 import measuring  # noqa: E402
 import numpy as np  # noqa: E402
 
-IMPORTED = time.perf_counter() - BEGUN
+IMPORTED = time.process_time() - BEGUN
 
 
 class Listed(backtrader.feed.DataBase):

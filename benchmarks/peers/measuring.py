@@ -15,18 +15,14 @@ def measured(call: Callable[[], float], *, rounds: int) -> dict[str, Any]:
 
     Nothing of a call outlives it but its float, so that memory for results is found anew each time.
     """
-    begun, began = time.process_time(), time.perf_counter()
-    final = call()
-    first, waited = time.process_time() - begun, time.perf_counter() - began
-    seconds = []
-    for _ in range(rounds):
+    taken = []
+    for _ in range(1 + rounds):
         begun, began = time.process_time(), time.perf_counter()
         final = call()
-        seconds.append((time.process_time() - begun, time.perf_counter() - began))
-    cpu = [pair[0] for pair in seconds] or [first]
-    wall = [pair[1] for pair in seconds] or [waited]
+        taken.append((time.process_time() - begun, time.perf_counter() - began))
+    cpu, wall = zip(*(taken[1:] or taken), strict=True)
     return {
-        "first_seconds": waited,
+        "first_seconds": taken[0][0],
         "seconds": statistics.median(cpu),
         "least_seconds": min(cpu),
         "wall_seconds": statistics.median(wall),

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 
-BEGUN = time.perf_counter()
+BEGUN = time.process_time()
 
 import cases  # noqa: E402
 import measuring  # noqa: E402
@@ -17,7 +17,7 @@ import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 import vectorbt as vbt  # noqa: E402
 
-IMPORTED = time.perf_counter() - BEGUN
+IMPORTED = time.process_time() - BEGUN
 
 
 def next_bar(array: cases.Floats) -> cases.Floats:
