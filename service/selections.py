@@ -1,14 +1,15 @@
 """Selections: candidates of a configuration walked on this machine, ranked, judged, and the seal kept."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from backtest.configuration import apply_overrides, read_config
 from backtest.experiment import experiment_id
-from backtest.selection.candidates import Entry, candidate_trials, make_pool, walk_candidates
+from backtest.selection.candidates import Entry, candidate_count, candidate_trials, make_pool, walk_candidates
 from backtest.selection.seal import (
     Opening,
     before_seal,
@@ -18,11 +19,15 @@ from backtest.selection.seal import (
     refuse_spent,
 )
 from backtest.selection.select import Selection, select
-from backtest.selection.settings import SelectionSettings
+from backtest.selection.settings import SelectionSettings, parse_ks
 from backtest.sweep.grid import grid_points
 from backtest.trials import add_trials, trial_key, trials_summary
+from data.errors import SpecError
 from data.history import History
+from data.registry import validated
+from data.sources.selection import instant
 from service.clock import now_utc
+from service.configs import config_path
 from service.output import Progress
 from service.settings import Settings
 
@@ -36,6 +41,7 @@ class Request:
 
     Attributes:
         entries: the configurations, one a grid point.
+        candidates: how many they make.
         settings: how candidates are ranked and judged.
         references: reference models are candidates too.
         sealed: first instant of the sealed period, or None.
@@ -43,6 +49,7 @@ class Request:
     """
 
     entries: tuple[Entry, ...]
+    candidates: int
     settings: SelectionSettings
     references: bool
     sealed: np.datetime64 | None
@@ -60,14 +67,41 @@ class Done:
     seal: str
 
 
-def entries_of(config: dict[str, Any]) -> tuple[Entry, ...]:
-    """Return one entry a grid point; a configuration without a grid is one entry without a label.
+def make_request(
+    name: str,
+    overrides: Sequence[str],
+    k: str | None,
+    choices: Mapping[str, Any],
+    *,
+    references: bool,
+    seal: tuple[str | None, bool],
+) -> Request:
+    """Return what is asked for, checked before anything is walked.
+
+    Args:
+        name: file of a configuration, or the name of a shipped one; each point of its grid makes candidates.
+        overrides: ``a.b=c`` for the configuration.
+        k: as ``parse_ks`` reads it; None means 1 to 10, or to the number of candidates.
+        choices: settings of the selection by name; None leaves a default.
+        references: reference models are candidates too.
+        seal: first day of the sealed period, and whether it is opened.
 
     Raises:
-        SpecError: when anything in the configuration is not allowed.
+        SpecError: when anything is not allowed, or k is larger than the candidates.
     """
-    points = grid_points(config)
-    return tuple(Entry(point.label if len(points) > 1 else "", point.spec) for point in points)
+    sealed, opens_seal = seal
+    if opens_seal and sealed is None:
+        raise SpecError("--open-seal was given without --sealed DATE; say which period is to be opened")
+    points = grid_points(apply_overrides(read_config(config_path(name)), overrides))
+    entries = tuple(Entry(point.label if len(points) > 1 else "", point.spec) for point in points)
+    count = candidate_count(entries, references=references)
+    given = {key: value for key, value in choices.items() if value is not None}
+    ks = parse_ks(k) if k else range(1, min(10, count) + 1)
+    settings = validated(SelectionSettings, {"seed": entries[0].spec.seed, **given, "ks": list(ks)}, "select")
+    if settings.ks[-1] > count:
+        raise SpecError(f"k was {settings.ks[-1]}; {count} candidates allow 1 to {count}")
+    start = None if sealed is None else instant(sealed)
+    return Request(entries, count, settings, references, start, opens_seal)
 
 
 def run_selection(request: Request, settings: Settings, progress: Progress) -> Done:
