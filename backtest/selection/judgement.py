@@ -138,7 +138,15 @@ def draw_luck(pool: Pool, count: int, settings: SelectionSettings) -> Luck:
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """The closed deployments with what the candidates were worth after each, against one baseline."""
+    """What the candidates were worth after each closed deployment, against one baseline.
+
+    Attributes:
+        pool: the candidates.
+        begun: their returns.
+        closed: M deployments, oldest first.
+        baseline: ``cash`` or ``benchmark``.
+        outcomes: M outcomes.
+    """
 
     pool: Pool
     begun: Accounts

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backtest.experiment import walk_history
 from backtest.folds import CalendarFolds, ExpandingFolds, RollingFolds
 from backtest.selection.candidates import Entry, candidate_count, make_pool, walk_candidates
 from backtest.selection.estimators.base import ANCHORED, CROSS_VALIDATED, IN_SAMPLE, ROLLING
@@ -184,6 +185,16 @@ def test_candidates_are_the_asked_models_and_the_references_once(history: Histor
     assert pool.times[first - 1] == pool.dates[0]
     assert (pool.folds[:first] == -1).all()
     assert np.isfinite(pool.candidates[0].returns[first:]).all()
+
+
+def test_a_candidate_earns_what_its_backtest_earns(history: History) -> None:
+    spec = small_walk.small_spec(**CONFIG)
+    walked = walk_history(spec, history, small_walk.quiet)
+    times, returns = lane_returns(walked)
+    pool = make_pool(walk_candidates([Entry("", spec)], history, small_walk.quiet), history)
+    rows = np.searchsorted(history.times, times)
+    found = [each.returns[rows] for each in pool.candidates] + [pool.benchmark[rows]]
+    assert [each.tobytes() for each in found] == [each.tobytes() for each in returns]
 
 
 def test_candidates_of_different_data_are_refused(history: History) -> None:

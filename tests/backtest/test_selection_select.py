@@ -216,6 +216,20 @@ def test_equal_estimates_rank_by_name_and_are_still_a_guess() -> None:
     assert found.ranking_now == tuple(f"c{i:02d}" for i in range(8))
 
 
+def test_the_noise_floor_only_lowers_a_ratio_and_the_text_of_the_paper_defines_one_strategy() -> None:
+    pool = made.made_pool(skilled(0))
+    tables = {
+        name: select(pool, chosen(convention=name, ks=(1, 2, 3)), quiet).table
+        for name in ("code", "trading", "paper_text")
+    }
+    ratios = {name: table["sharpe_ratio_at_k"] for name, table in tables.items()}
+    later = tables["code"]["k"] > 1
+    assert (ratios["trading"][later] <= ratios["code"][later]).all()
+    assert ratios["code"][~later].isna().all()
+    assert ratios["paper_text"].notna().all()
+    assert set(tables["code"]["flag"][~later]) == {"undefined for k = 1"}
+
+
 def test_one_k_is_fixed_beforehand_and_needs_no_correction() -> None:
     found = select(made.made_pool(skilled(0)), chosen(ks=(2,)), quiet)
     assert found.table["p_value"].to_numpy() == pytest.approx(
