@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from backtest.audit.cuts import Cut
-from backtest.audit.recording import ARTEFACTS, Recording, recorded
+from backtest.audit.recording import ARTEFACTS, UNUSABLE, Recording, recorded
 from backtest.audit.span import Span
 from backtest.experiment import Report
 from data.history import History
@@ -25,7 +25,7 @@ class Comparison:
         cut: the last bar that kept its values.
         how: how later bars were changed, see ``PERTURBATIONS``.
         moved: the earliest movement of each artefact that moved; empty when every bit up to the cut stayed.
-        failure: why the rerun stopped before the cut, else empty.
+        failure: why the rerun stopped before the cut, else empty; without a movement, the source refused that future.
     """
 
     cut: Cut
@@ -41,11 +41,13 @@ class FieldScan:
     Attributes:
         cuts: bars after which the future was changed, each in every way.
         moved: of these, how many moved a field's past, by perturbation.
+        refused: futures from which the source could derive nothing.
         first: the first movement with its cut and perturbation; None when nothing moved.
     """
 
     cuts: int
     moved: dict[str, int]
+    refused: int
     first: Comparison | None
 
 
@@ -88,13 +90,23 @@ class Leakage:
                 f"No leak found: every bit of {', '.join(ARTEFACTS)} up to {len(self._cuts())} cuts stayed the same, "
                 f"whatever happened afterwards ({', '.join(PERTURBATIONS)})."
             )
-            return [sentence]
+            return [sentence, *self._refusals()]
         movement, shown = self.first
         sentence = (
             f"LEAK: {movement} moved when bars after {shown.cut.time} ({shown.cut.kind}) were {shown.how}; "
             "it saw the future."
         )
         return [sentence, *([f"That rerun stopped with: {shown.failure}"] if shown.failure else [])]
+
+    def _refusals(self) -> list[str]:
+        failed = [each for each in self.comparisons if each.failure]
+        if not failed:
+            return []
+        sentence = (
+            f"{len(failed)} of {len(self.comparisons)} futures could not be compared, as the source refused them; "
+            f"the first, {failed[0].how} after {failed[0].cut.time}: {failed[0].failure}"
+        )
+        return [sentence]
 
     def _cuts(self) -> set[np.datetime64]:
         return {each.cut.time for each in self.comparisons}
@@ -129,17 +141,17 @@ def scan_fields(span: Span) -> FieldScan:
     """Return what the derived fields do when the future changes after every single bar."""
     before, rows = span.derive(span.raw), len(span.raw.panel) - 1
     chosen = np.unique(np.linspace(0, rows - 1, min(rows, MOST_SCANNED)).astype(int))
-    moved, first = dict.fromkeys(PERTURBATIONS, 0), None
+    moved, refused, first = dict.fromkeys(PERTURBATIONS, 0), 0, None
     for row in chosen:
         cut = Cut(np.datetime64(span.raw.times[row]), "every bar")
         for how in PERTURBATIONS:
-            movement = row_moved(
-                "features", before.panel, span.derive(perturbed(span.raw, cut.time, how)).panel, cut.time
-            )
+            after, failure = _derived(span, perturbed(span.raw, cut.time, how))
+            movement = None if after is None else row_moved("features", before.panel, after.panel, cut.time)
+            refused += bool(failure)
             if movement is not None:
                 moved[how] += 1
                 first = first or Comparison(cut, how, (movement,))
-    return FieldScan(len(chosen), moved, first)
+    return FieldScan(len(chosen), moved, refused, first)
 
 
 def _run(span: Span, history: History, until: np.datetime64) -> Recording:
@@ -148,9 +160,22 @@ def _run(span: Span, history: History, until: np.datetime64) -> Recording:
 
 def _compared(span: Span, before: History, whole: Recording, cut: Cut, how: str) -> Comparison:
     raw = span.reread(cut.time) if how == "truncated" else perturbed(span.raw, cut.time, how)
-    after = span.derive(raw)
+    after, refusal = _derived(span, raw)
+    if after is None:
+        return Comparison(cut, how, (), refusal)
     again = _run(span, after, cut.time)
     fields = row_moved("features", before.panel, after.panel, cut.time)
     moved = (*((fields,) if fields is not None else ()), *movements(whole.outputs, again.outputs, cut.time))
-    failure = f"{type(again.failure).__name__}: {again.failure}" if again.failure is not None else ""
-    return Comparison(cut, how, moved, failure)
+    return Comparison(cut, how, moved, "" if again.failure is None else _told(again.failure))
+
+
+def _derived(span: Span, raw: History) -> tuple[History | None, str]:
+    """Return the derived bars, or None and why the source derives nothing from such bars."""
+    try:
+        return span.derive(raw), ""
+    except UNUSABLE as error:
+        return None, _told(error)
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

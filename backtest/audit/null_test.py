@@ -8,7 +8,7 @@ import numpy as np
 
 from backtest.audit.recording import walked_until
 from backtest.audit.span import Span
-from backtest.audit.worlds import KINDS, make_world
+from backtest.audit.worlds import BLIND, KINDS, make_world
 from backtest.experiment import Report
 from backtest.metrics.returns import NOISE, until_ruin
 from backtest.paths import lane_paths, traded_bars
@@ -23,6 +23,10 @@ ALPHA = 0.05
 """The level at which luck is called unlikely."""
 
 
+ABSURD = 3.0
+"""Mean result in blind worlds, in standard deviations of one account's, that luck does not reach."""
+
+
 @dataclass(frozen=True)
 class NullTest:
     """The experiment's result beside the same pipeline in worlds without an edge.
@@ -32,6 +36,7 @@ class NullTest:
         lane: the account that has it.
         lanes: how many accounts were searched.
         excess_growth: that account's log growth a year above its volatility-matched buy-and-hold, net of costs.
+        bars: bars it was measured on.
         worlds: kind -> the statistic of each of its worlds.
     """
 
@@ -39,6 +44,7 @@ class NullTest:
     lane: str
     lanes: int
     excess_growth: float
+    bars: int
     worlds: dict[str, tuple[float, ...]]
 
     @property
@@ -60,15 +66,31 @@ class NullTest:
         """Return how many worlds of a kind did as well or better."""
         return sum(each >= self.statistic for each in self.worlds[kind])
 
+    @property
+    def earns_from_nothing(self) -> bool:
+        """Whether the mean account is absurdly good in worlds in which no direction can be known: something sees the future.
+
+        Without an edge the statistic's standard deviation is 1 / sqrt(bars), and the best of 100 accounts has a mean of 2.5
+        of these.
+        """
+        blind = [each for kind in BLIND for each in self.worlds.get(kind, ())]
+        return bool(blind) and float(np.mean(blind)) * math.sqrt(self.bars) > ABSURD
+
     def sentences(self) -> list[str]:
         """Return the result in words."""
+        if self.earns_from_nothing:
+            sentence = (
+                "LEAK: the experiment earns money in worlds in which nothing can be known of the next bar, so something in it "
+                "sees the future (a fill at a price already known, or bars that hold what came later)."
+            )
+            return [sentence]
         reached = sum(self.reached(kind) for kind in self.worlds)
         best = (
             f"the best of {self.lanes} accounts ({self.lane})"
             if self.lanes > 1
             else f"the account of {self.lane}"
         )
-        luck = "luck is an unlikely explanation" if self.p_value <= ALPHA else "luck explains it"
+        luck = "luck alone is unlikely" if self.p_value <= ALPHA else "luck is not ruled out"
         found = (
             f"Null worlds: where nothing can be known, the whole search did as well or better in {reached} of {self.count} "
             f"worlds: p = {self.p_value:.3f} (smallest possible {self.least_p_value:.3f}), so {luck}."
@@ -110,6 +132,7 @@ def run_null_test(span: Span, worlds: int, report: Report, kinds: Sequence[str] 
         best.lane,
         len(own),
         best.excess_growth,
+        len(best.returns),
         {kind: tuple(values) for kind, values in found.items()},
     )
 

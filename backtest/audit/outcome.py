@@ -12,15 +12,16 @@ from backtest.audit.recording import ARTEFACTS
 from backtest.audit.span import Span
 from backtest.audit.warm_up import WarmUp, measure_warm_up
 from backtest.experiment import Report
+from data.errors import SpecError
 from forecast.lookahead import PERTURBATIONS, Movement
 from forecast.randomness import RandomStreams
 
 LIMITS = (
     "What is proved: what the experiment makes for a time depends on the bars up to that time only, at the cuts tried.",
     (
-        "What is not: a field that knew the future before the source read it (a column in a file) looks like any other bar; "
-        "bars that were revised after the fact do; a choice made by looking at the whole history does. The null worlds speak "
-        "for what this configuration searches, not for what was tried before it."
+        "What is not: a column that knew the future before the source read it, bars revised after the fact, and settings "
+        "chosen by looking at the whole history cannot be told from honest ones. The null worlds speak for what this "
+        "configuration searches, not for what was tried before it."
     ),
 )
 
@@ -41,6 +42,11 @@ class Audit:
     warm_up: WarmUp
     null: NullTest | None
 
+    @property
+    def leaks(self) -> bool:
+        """Whether the past moved with the future, or the experiment earns where nothing can be known."""
+        return self.leakage.leaks or (self.null is not None and self.null.earns_from_nothing)
+
     def sentences(self) -> list[str]:
         """Return the whole outcome in words, what it does not prove last."""
         null = self.null.sentences() if self.null is not None else []
@@ -55,7 +61,7 @@ class Audit:
     def document(self) -> dict[str, Any]:
         """Return the outcome as plain values; the tables of a report section are in it, ready to draw."""
         return {
-            "leaks": self.leakage.leaks,
+            "leaks": self.leaks,
             "sentences": self.sentences(),
             "first": _first(self.leakage),
             "table": leak_rows(self.leakage),
@@ -80,6 +86,8 @@ def audit(span: Span, cuts: int, worlds: int, report: Report) -> Audit:
         SpecError: when a number is out of range.
         WayfoldError: when the experiment does not run.
     """
+    if worlds < 0:
+        raise SpecError(f"worlds was {worlds}; allowed: 0 or more")
     rng = RandomStreams(span.spec.seed, span.raw.cutoff).of("audit cuts")
     leakage = audit_leakage(span, choose_cuts(span, cuts, rng), report)
     warm_up = measure_warm_up(span)
@@ -160,6 +168,7 @@ def _null(null: NullTest | None) -> dict[str, Any] | None:
         "statistic": null.statistic,
         "lane": null.lane,
         "lanes": null.lanes,
+        "bars": null.bars,
         "excess_growth": null.excess_growth,
         "worlds": {kind: list(values) for kind, values in null.worlds.items()},
         "reached": {kind: null.reached(kind) for kind in null.worlds},

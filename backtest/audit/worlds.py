@@ -2,10 +2,14 @@
 
 Every world is a martingale in adjusted prices: the expected next price is the last one. What else is kept is the kind's:
 
-    bootstrapped      demeaned log returns drawn in blocks of geometric length       Politis and Romano 1994
-    sign_randomised   each row's demeaned log returns, or all of them turned round   Davidson and Flachaire 2008
-    garch_t           GARCH(1,1) with Student t shocks, the series' own variance     Bollerslev 1987, eq. 1
-    random_walk       normal log returns                                             Bachelier 1900
+    bootstrapped      whitened, demeaned log returns drawn in blocks of geometric length   Politis and Romano 1994
+    sign_randomised   each row's demeaned log returns, or all of them turned round         Davidson and Flachaire 2008
+    garch_t           GARCH(1,1) with Student t shocks, the series' own variance           Bollerslev 1987, eq. 1
+    random_walk       normal log returns                                                   Bachelier 1900
+
+Blocks keep what volatility and skewness do over time, and with it whatever edge is not linear in a series' own last returns:
+about such an edge ``bootstrapped`` errs on the side of luck. Whitening removes the linear one. In the other kinds no rule
+that knows only the past can earn anything.
 
 All series share their rows, signs or mixing variables, and shocks have the observed correlation, so the cross-section stays
 dependent. Bars are rebuilt around the new closes from the shapes of observed bars, turned upside down with the return's
@@ -28,8 +32,14 @@ from forecast.randomness import RandomStreams
 
 KINDS: tuple[str, ...] = ("bootstrapped", "sign_randomised", "garch_t", "random_walk")
 
+BLIND: tuple[str, ...] = KINDS[1:]
+"""The kinds in which the direction of each bar is independent of everything before it."""
+
 ARCH, GARCH, DEGREES = 0.05, 0.90, 5.0
 """Of ``garch_t``: the weights of the last squared shock and the last variance, and the shocks' degrees of freedom."""
+
+LAGS = 5
+"""Own returns whose linear effect is taken out of ``bootstrapped``; series with under ten returns a lag keep theirs."""
 
 LARGEST_SHOCK = 8.0
 """Student t shocks are cut here, in standard deviations: the mean of exp(t) does not exist."""
@@ -57,7 +67,7 @@ def make_world(history: History, kind: str, number: int, seed: int) -> History:
     returns = _own_returns(closes)
     if kind == "bootstrapped":
         rows = _shared_rows(returns, _blocks(len(returns), _block_length(returns), rng))
-        drawn = np.take_along_axis(_centred(returns), rows, axis=0)
+        drawn = np.take_along_axis(_centred(_whitened(returns)), rows, axis=0)
         return _assembled(history, closes, drawn, rows, np.zeros(rows.shape, bool))
     own = np.repeat(np.arange(len(returns))[:, None], returns.shape[1], axis=1)
     if kind == "sign_randomised":
@@ -94,6 +104,18 @@ def _own_returns(closes: Floats) -> Floats:
         seen = np.flatnonzero(~np.isnan(closes[:, s]))
         returns[seen[1:], s] = np.diff(np.log(closes[seen, s]))
     return returns
+
+
+def _whitened(returns: Floats) -> Floats:
+    """Return what is left of each series' returns after its own last ``LAGS`` explain what they linearly can, (T, S)."""
+    left = returns.copy()
+    for s in range(returns.shape[1]):
+        seen = np.flatnonzero(~np.isnan(returns[:, s]))
+        own = returns[seen, s] - returns[seen, s].mean()
+        lagged = np.stack([np.append(np.zeros(k), own[:-k]) for k in range(1, LAGS + 1)], axis=1)
+        if len(own) > 10 * LAGS:
+            left[seen, s] -= lagged @ np.linalg.lstsq(lagged, own, rcond=None)[0]
+    return left
 
 
 def _centred(returns: Floats) -> Floats:

@@ -14,11 +14,11 @@ def audit(
     ],
     overrides: Set = None,
     folds: Annotated[
-        int, typer.Option(min=1, help="Folds that are run again each time, counted from the last.")
+        int, typer.Option(help="Folds that are run again each time, counted from the last.")
     ] = 3,
-    cuts: Annotated[int, typer.Option(min=8, help="Bars after which the future is changed.")] = 8,
+    cuts: Annotated[int, typer.Option(help="Bars after which the future is changed; 8 or more.")] = 8,
     worlds: Annotated[
-        int, typer.Option(min=0, help="Null worlds of each of the four kinds; 0 leaves them out.")
+        int, typer.Option(help="Null worlds of each of the four kinds; 0 leaves them out.")
     ] = 19,
     quiet: Quiet = False,
     json_output: Json = False,
