@@ -99,24 +99,21 @@ def walk_candidates(
 
 
 def make_pool(walks: Sequence[CandidateWalk], history: History) -> Pool:
-    """Return the pool of every lane but the benchmark's, on the bars of the history.
+    """Return the pool of every lane but the benchmark's, on the bars of the history up to the first end of a walk.
 
     Deployment dates are the fold starts of the first configuration. Naive models declare a cost of 0, others of 1, so a tie
     goes to what anyone can do.
     """
-    first = walks[0]
-    times, folds = history.times, first.walked.folds
-    numbers = np.full(len(times), -1)
-    rows = np.searchsorted(times, first.times)
-    numbers[rows] = fold_of(first.walked, first.times)
+    known = history.until(min(walk.times[-1] for walk in walks))
+    first, times = walks[0], known.times
     return Pool(
         times=times,
         periods_per_year=first.walked.plan.periods_per_year,
-        candidates=tuple(_candidates(walks, history)),
+        candidates=tuple(_candidates(walks, known)),
         benchmark=_placed(times, first.times, account_returns(first.paths[-1].net.equity)),
-        folds=numbers,
-        dates=np.array([fold.test_start for fold in folds]),
-        regime=market_regime(history),
+        folds=np.where(times < first.times[0], -1, fold_of(first.walked, times)),
+        dates=np.array([fold.test_start for fold in first.walked.folds if fold.test_start < times[-1]]),
+        regime=market_regime(known),
     )
 
 
@@ -156,7 +153,8 @@ def _walk(entry: Entry, plan: Plan, history: History, report: Report) -> Candida
 
 def _placed(times: Times, at: Times, values: Floats) -> Floats:
     placed = np.full(len(times), np.nan)
-    placed[np.searchsorted(times, at)] = values
+    kept = at <= times[-1]
+    placed[np.searchsorted(times, at[kept])] = values[kept]
     return placed
 
 

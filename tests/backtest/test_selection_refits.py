@@ -197,6 +197,20 @@ def test_a_candidate_earns_what_its_backtest_earns(history: History) -> None:
     assert [each.tobytes() for each in found] == [each.tobytes() for each in returns]
 
 
+def test_a_pool_ends_where_its_first_walk_ends(history: History) -> None:
+    last = str(history.times[220].astype("datetime64[D]"))
+    folds = {**CONFIG["folds"], "last": last}
+    early = Entry("early", small_walk.small_spec(**{**CONFIG, "folds": folds}))
+    late = Entry("late", small_walk.small_spec(**CONFIG))
+    for entries in ([early], [late, early], [early, late]):
+        walks = walk_candidates(entries, history, small_walk.quiet, references=False)
+        pool = make_pool(walks, history)
+        assert pool.times[-1] == min(walk.times[-1] for walk in walks) < history.times[-1]
+        assert all(np.isfinite(each.returns[-50:]).all() for each in pool.candidates)
+        assert (np.diff(pool.folds) >= 0).all()
+        assert pool.dates[-1] < pool.times[-1]
+
+
 def test_candidates_of_different_data_are_refused(history: History) -> None:
     one = small_walk.small_spec(**CONFIG)
     other = small_walk.small_spec(**{**CONFIG, "data": {"kind": "synthetic", "count": 2, "bars": 170}})
