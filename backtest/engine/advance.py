@@ -168,9 +168,9 @@ def advance(
     account = account_of(state, *packed(state, _with_rows(orders, bars), spec))
     feed, rates = feed_of(bars, spec, costs), rates_of(spec, costs, periods_per_year, bars.series)
     _check_rate_series(spec, bars)
-    trace, log = trace_for(len(bars), len(bars.series)), log_for(len(bars), kernel.room_needed(account))
-    lines, row = _Lines(), 0
+    trace, lines, row = trace_for(len(bars), len(bars.series)), _Lines(), 0
     while row < len(bars):
+        log = log_for(len(bars) - row, kernel.room_needed(account))
         fault, row, column = kernel.run(feed, account, rates, wanted, trace, log, row)
         lines.take(log)
         if fault not in (kernel.DONE, kernel.FULL):
@@ -273,7 +273,7 @@ def _no_price(
 
 
 class _Lines:
-    """What a log held each time it was emptied."""
+    """What each log held when it was full."""
 
     def __init__(self) -> None:
         self.places: list[Integers] = []
@@ -282,13 +282,12 @@ class _Lines:
         self.remainders: list[Floats] = []
 
     def take(self, log: Log) -> None:
-        """Keep the lines of a log and empty it."""
+        """Keep the written lines of a log."""
         filled, refused = int(log.filled[0]), int(log.refused[0])
-        self.places.append(log.places[:, :filled].copy())
-        self.values.append(log.values[:, :filled].copy())
-        self.refusals.append(log.refusals[:, :refused].copy())
-        self.remainders.append(log.remainders[:refused].copy())
-        log.filled[0] = log.refused[0] = 0
+        self.places.append(log.places[:, :filled])
+        self.values.append(log.values[:, :filled])
+        self.refusals.append(log.refusals[:, :refused])
+        self.remainders.append(log.remainders[:refused])
 
     def fills(self, bars: Bars) -> Fills:
         """Return every fill; the lines are gone afterwards, so that they are held once."""
@@ -315,6 +314,8 @@ class _Lines:
 
 
 def _joined(parts: list[npt.NDArray[Any]], rows: int, kind: type) -> npt.NDArray[Any]:
+    if len(parts) == 1:
+        return parts.pop()
     joined = np.concatenate([np.empty((rows, 0), kind), *parts], axis=1)
     parts.clear()
     return joined

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backtest.engine.layout import Account, Feed, Log, Rates, compiled
+from backtest.engine.layout import Account, Feed, Log, Rates, compiled, inlined
 
 WHOLE = 1e-9
 """A result this close to a whole number (relative) is that number: 300 units * 1/3 are 100."""
@@ -25,7 +25,7 @@ class Deal(NamedTuple):
     order: int
 
 
-@compiled
+@inlined
 def record(log: Log, place: tuple[int, int], reason: int, order: int, units: float, price: float) -> int:
     """Append a fill without costs; return its position."""
     n = log.filled[0]
@@ -54,7 +54,7 @@ def refuse(log: Log, place: tuple[int, int], reason: int, order: int, units: flo
     log.refused[0] = n + 1
 
 
-@compiled
+@inlined
 def to_lot(units: float, lot: float) -> float:
     """Return units truncated toward zero to whole lots; a lot of 0 leaves them as they are."""
     if lot == 0.0:
@@ -77,7 +77,7 @@ def whole_units(units: float) -> float:
     return float(np.trunc(units) + 0.0)
 
 
-@compiled
+@inlined
 def within_volume(feed: Feed, account: Account, rates: Rates, place: tuple[int, int], units: float) -> float:
     """Return the units that the bar's volume allows, beside what the account traded in this bar already."""
     t, s = place
@@ -93,7 +93,7 @@ def within_volume(feed: Feed, account: Account, rates: Rates, place: tuple[int, 
     return units
 
 
-@compiled
+@inlined
 def against(feed: Feed, rates: Rates, place: tuple[int, int], units: float) -> float:
     """Return how far the price moves against the trader, as a fraction: half-spread, slippage and impact."""
     move = rates.half_spread + rates.slippage
@@ -105,7 +105,7 @@ def against(feed: Feed, rates: Rates, place: tuple[int, int], units: float) -> f
     return float(move)
 
 
-@compiled
+@inlined
 def price_paid(feed: Feed, rates: Rates, place: tuple[int, int], deal: Deal) -> float:
     """Return the price of a deal, costs included and its limit kept."""
     if deal.passive:
@@ -118,7 +118,7 @@ def price_paid(feed: Feed, rates: Rates, place: tuple[int, int], deal: Deal) -> 
     return deal.bound if paid < deal.bound else paid
 
 
-@compiled
+@inlined
 def commission(account: Account, rates: Rates, value: float, units: float) -> float:
     """Return the commission on units of a value, the minimum not yet applied."""
     fee = value * account.terms[0]
@@ -135,7 +135,7 @@ def above_minimum(rates: Rates, before: float, fee: float) -> float:
     return float(max(before + fee, rates.minimum) - max(before, rates.minimum))
 
 
-@compiled
+@inlined
 def deal_at(
     feed: Feed, account: Account, rates: Rates, log: Log, place: tuple[int, int], deal: Deal, before: float
 ) -> tuple[float, float, float]:

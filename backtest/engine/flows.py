@@ -14,6 +14,7 @@ from backtest.engine.layout import (
     Log,
     Rates,
     compiled,
+    inlined,
 )
 from backtest.engine.resting import end_orders, split_orders
 
@@ -62,7 +63,7 @@ def split(feed: Feed, account: Account, log: Log, place: tuple[int, int], intege
         account.called[s] = False
 
 
-@compiled
+@inlined
 def book_actions(feed: Feed, account: Account, log: Log, t: int, integer: bool) -> float:
     """Book the bar's dividends (shorts pay) and splits; return the cash received."""
     received = 0.0
@@ -93,7 +94,7 @@ def delist(feed: Feed, account: Account, log: Log, t: int) -> None:
         end_orders(account, log, t, s, DELISTED)
 
 
-@compiled
+@inlined
 def charge_borrow(account: Account, borrow: float) -> float:
     """Charge one bar of borrowing on the shorts at their marks; return the fee."""
     value = 0.0

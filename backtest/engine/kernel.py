@@ -27,6 +27,7 @@ from backtest.engine.layout import (
     Rates,
     Trace,
     compiled,
+    inlined,
 )
 from backtest.engine.margins import call_margin, cut_short, need, refuse_rest, room, share_of, toward_zero
 from backtest.engine.matching import match_close, match_on_the_way, match_open
@@ -60,7 +61,7 @@ def equity_of(account: Account) -> float:
     return float(equity)
 
 
-@compiled
+@inlined
 def size(account: Account, tradable: Flags, weights: Floats, lot: float) -> int:
     """Turn target weights into unit goals at the marks; return the series that has no price, or -1.
 
@@ -87,7 +88,7 @@ def size(account: Account, tradable: Flags, weights: Floats, lot: float) -> int:
     return -1
 
 
-@compiled
+@inlined
 def wanted(feed: Feed, account: Account, rates: Rates, place: tuple[int, int]) -> float:
     """Return the units a resting target would trade in this bar within its volume, 0 for none."""
     t, s = place
@@ -97,7 +98,7 @@ def wanted(feed: Feed, account: Account, rates: Rates, place: tuple[int, int]) -
     return within_volume(feed, account, rates, place, goal - account.units[s])
 
 
-@compiled
+@inlined
 def fill(
     feed: Feed, account: Account, rates: Rates, log: Log, place: tuple[int, int], change: float
 ) -> tuple[float, float]:
@@ -115,7 +116,16 @@ def fill(
     return value, costs
 
 
-@compiled
+@inlined
+def frees(account: Account, rates: Rates, s: int) -> bool:
+    """Return whether a resting target would bring cash, or room under the margin, once it can be filled."""
+    goal, held = account.goals[s], account.units[s]
+    if np.isnan(goal):
+        return False
+    return bool(toward_zero(held, goal - held) != 0.0 if rates.initial > 0.0 else goal < held)
+
+
+@inlined
 def sell_all(feed: Feed, account: Account, rates: Rates, log: Log, t: int) -> tuple[float, float, bool]:
     """Fill the sells in series order and note the buys; return value, costs, and whether a sell is waiting.
 
@@ -135,14 +145,11 @@ def sell_all(feed: Feed, account: Account, rates: Rates, log: Log, t: int) -> tu
             value, cost = fill(feed, account, rates, log, (t, s), first)
             traded += value
             costs += cost
-        if rates.initial > 0.0:
-            waiting = waiting or toward_zero(account.units[s], account.goals[s] - account.units[s]) != 0.0
-        else:
-            waiting = waiting or account.goals[s] < account.units[s]
+        waiting = waiting or frees(account, rates, s)
     return traded, costs, waiting
 
 
-@compiled
+@inlined
 def affordable(feed: Feed, account: Account, rates: Rates, t: int) -> float:
     """Return the share of the bar's buys that the cash pays for, 1 for all."""
     needed, fixed = 0.0, 0.0
@@ -168,7 +175,7 @@ def coverable(feed: Feed, account: Account, rates: Rates, t: int) -> float:
     return share_of(room(feed, account, rates, t, False), needed, fixed)
 
 
-@compiled
+@inlined
 def buy_all(
     feed: Feed, account: Account, rates: Rates, log: Log, t: int, waiting: bool
 ) -> tuple[float, float]:
@@ -194,7 +201,7 @@ def buy_all(
     return traded, costs
 
 
-@compiled
+@inlined
 def mark(feed: Feed, account: Account, t: int) -> None:
     """Mark every series at its close; an absent close keeps the mark."""
     for s in range(len(account.units)):
@@ -202,7 +209,7 @@ def mark(feed: Feed, account: Account, t: int) -> None:
             account.marks[s] = feed.closes[t, s]
 
 
-@compiled
+@inlined
 def expose(account: Account, trace: Trace, t: int, equity: float) -> None:
     """Write the bar's weights, gross and net exposure."""
     gross, net = 0.0, 0.0
@@ -215,7 +222,7 @@ def expose(account: Account, trace: Trace, t: int, equity: float) -> None:
     trace.net[t] = net
 
 
-@compiled
+@inlined
 def open_month(feed: Feed, account: Account, rates: Rates, t: int) -> None:
     """Set the bar's commission rate by the value traded in its month before it."""
     account.terms[0] = rates.commission
@@ -228,7 +235,7 @@ def open_month(feed: Feed, account: Account, rates: Rates, t: int) -> None:
                 account.terms[0] = rates.tiers[k, 1]
 
 
-@compiled
+@inlined
 def trade(feed: Feed, account: Account, rates: Rates, log: Log, t: int) -> tuple[float, float]:
     """Fill what the open and the way of bar t fill; return traded value and costs of the targets."""
     busy = account.orders.counts[0] > 0
@@ -244,7 +251,7 @@ def trade(feed: Feed, account: Account, rates: Rates, log: Log, t: int) -> tuple
     return sold + bought, sell_costs + buy_costs
 
 
-@compiled
+@inlined
 def flow_before(feed: Feed, account: Account, rates: Rates, trace: Trace, log: Log, t: int) -> float:
     """Book what comes before trading and write it to the trace; return the borrow fee."""
     trace.interest[t] = credit_interest(account, rates) if rates.cash_rate >= 0 else 0.0
@@ -278,8 +285,9 @@ def bar_step(feed: Feed, account: Account, rates: Rates, trace: Trace, log: Log,
     equity = equity_of(account)
     if not np.isfinite(equity):
         return NOT_FINITE
-    if equity <= 0.0 and not account.bankrupt[0]:
-        liquidate(account, log, t)
+    if equity <= 0.0:
+        if not account.bankrupt[0]:
+            liquidate(account, log, t)
         equity = account.cash[0]
     elif rates.initial > 0.0:
         call_margin(account, rates, log, t, equity)

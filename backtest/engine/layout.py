@@ -164,9 +164,20 @@ def compiled(function: Callable[Arguments, Result]) -> Callable[Arguments, Resul
     The caller owns every array, so reference counts (``_nrt``), an atomic write for each array that a helper takes,
     are left out: without this a bar of one series costs twenty times as much. Threads may call it side by side.
     """
+    return _compiled(function)
+
+
+def inlined(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Return the function compiled as ``compiled`` does and written out wherever it is called: for what every bar runs."""
+    return _compiled(function, forceinline=True)
+
+
+def _compiled(
+    function: Callable[Arguments, Result], forceinline: bool = False
+) -> Callable[Arguments, Result]:
     njit: Any = numba.njit  # its stub leaves ``_nrt`` out
-    make = njit(cache=True, error_model="numpy", nogil=True, forceinline=True, _nrt=False)
-    dispatcher = make(function)
+    options = {"nogil": True, "forceinline": forceinline, "no_cfunc_wrapper": True, "_nrt": False}
+    dispatcher = njit(cache=True, error_model="numpy", **options)(function)
     # The cache looks at the function's own file only; a helper that changed in another file would go unnoticed.
     dispatcher._cache._cache_file._source_stamp = _stamp(Path(function.__code__.co_filename))
     return cast(Callable[Arguments, Result], dispatcher)

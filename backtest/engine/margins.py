@@ -3,7 +3,18 @@
 import numpy as np
 
 from backtest.engine.dealing import above_minimum, against, commission, refuse, to_lot
-from backtest.engine.layout import CALLED, CASH, MARGIN, SHORTABLE, Account, Feed, Log, Rates, compiled
+from backtest.engine.layout import (
+    CALLED,
+    CASH,
+    MARGIN,
+    SHORTABLE,
+    Account,
+    Feed,
+    Log,
+    Rates,
+    compiled,
+    inlined,
+)
 from backtest.engine.resting import end_orders
 
 CASH_MARGIN = 1.0 - 2.0**-40
@@ -58,7 +69,7 @@ def need(
     return float(size * price + (moved + fee) / rates.initial)
 
 
-@compiled
+@inlined
 def share_of(room: float, needed: float, fixed: float) -> float:
     """Return the share of trades that a room allows, 1 for all; ``fixed`` of it is taken whatever the share."""
     if needed == 0.0 or needed + fixed <= room:
@@ -140,3 +151,4 @@ def call_margin(account: Account, rates: Rates, log: Log, t: int, equity: float)
             account.fees[s] = -1.0
             account.called[s] = True
     end_orders(account, log, t, -1, CALLED)
+    account.orders.counts[0] = 0

@@ -87,18 +87,18 @@ def waits_at_limit(orders: OrderBook, i: int) -> bool:
 
 @compiled
 def price_at(orders: OrderBook, i: int, price: float) -> float:
-    """Return the price if the order fills at a known first price, NaN if not; a stop-limit may be set off by it."""
+    """Return the price if the order fills at a known first price, NaN if not; a stop may be set off by it, for good."""
     kind, units = orders.codes[i, KIND], orders.numbers[i, UNITS]
     if kind == MARKET:
         return price
     if kind == MARKET_ON_CLOSE:
         return np.nan
     if not waits_at_limit(orders, i):
-        if not reached(units, price, stop_of(orders, i)):
+        if orders.codes[i, TRIGGERED] == 0 and not reached(units, price, stop_of(orders, i)):
             return np.nan
+        orders.codes[i, TRIGGERED] = 1
         if kind != STOP_LIMIT:
             return price
-        orders.codes[i, TRIGGERED] = 1
     return price if at_or_better(units, price, orders.numbers[i, LIMIT_PRICE]) else np.nan
 
 
@@ -131,9 +131,9 @@ def price_on_the_way(feed: Feed, orders: OrderBook, i: int, t: int) -> tuple[flo
     stop = stop_of(orders, i)
     if not reached(units, high if units > 0.0 else low, stop):
         return np.nan, False
+    orders.codes[i, TRIGGERED] = 1
     if kind != STOP_LIMIT:
         return stop, False
-    orders.codes[i, TRIGGERED] = 1
     orders.codes[i, INSIDE] = ON_THE_WAY
     return (stop if at_or_better(units, stop, orders.numbers[i, LIMIT_PRICE]) else np.nan), False
 

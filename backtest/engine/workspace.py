@@ -26,8 +26,8 @@ from backtest.engine.state import EngineState
 from backtest.errors import EngineError
 from data.panel import Floats, read_only
 
-LINES = 16_384
-"""Lines of a log beyond what one bar may need; a full log is emptied and used again."""
+LINES = 2_000_000
+"""Lines of a log beyond what one bar may need; memory is taken as they are written, and a full log makes way for another."""
 
 
 def feed_of(bars: Bars, spec: EngineSpec, costs: AbstractCosts) -> Feed:
@@ -133,13 +133,13 @@ def trace_for(length: int, count: int) -> Trace:
 
 
 def log_for(bars: int, needed: int) -> Log:
-    """Return an empty log: room for all bars where they are few, else to be emptied on the way.
+    """Return an empty log: room for all bars where they are few, else for ``LINES``.
 
     Args:
         bars: how many there are.
         needed: the most lines that one bar can add.
     """
-    room = min(max(bars, 1) * needed, LINES + 4 * needed)
+    room = min(max(bars, 1) * needed, LINES + needed)
     return Log(
         filled=np.zeros(1, np.int64),
         places=np.empty((4, room), np.int64),

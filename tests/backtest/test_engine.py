@@ -138,12 +138,23 @@ def test_kernel_equals_its_slow_twin_to_the_bit(seed, short):
     spec = random_spec(seed)
     fast = whole(bars, spec, DEAR, targets)
     slow = oracle.run_slowly(bars, spec, DEAR, 252.0, targets)
-    columns = np.column_stack([*(getattr(fast, name) for name in SERIES_OUT), fast.weights])
+    flows = ("borrow", "funding", "interest")
+    columns = np.column_stack([*(getattr(fast, name) for name in (*SERIES_OUT, *flows)), fast.weights])
     assert same_bits(columns, np.array(slow.curve))
     frame = fast.fills.frame()
     assert len(frame) == len(slow.fills)
     expected = [(bars.times[row], *rest) for row, *rest in slow.fills]
-    order = ["time", "series", "reason", "units", "price", "commission", "spread_cost", "slippage_cost"]
+    order = [
+        "time",
+        "series",
+        "reason",
+        "units",
+        "price",
+        "commission",
+        "spread_cost",
+        "slippage_cost",
+        "order",
+    ]
     assert [tuple(row) for row in frame[order].itertuples(index=False)] == expected
     assert same_bits(fast.state.units, [slow.units[name] for name in bars.series])
     assert same_bits(fast.state.goals, [slow.goals.get(name, np.nan) for name in bars.series])
