@@ -77,6 +77,22 @@ class _Diary:
             self.refused_units.append(order.created.size - order.executed.size)
 
 
+def require_package() -> Any:
+    """Return the package backtrader.
+
+    Raises:
+        EngineError: when it is not installed.
+    """
+    try:
+        import backtrader  # type: ignore[import-untyped]
+    except ImportError as error:
+        raise EngineError(
+            "engine 'backtrader' needs the package backtrader, which is not installed: "
+            "pip install 'wayfold[backtrader]'; engine 'backtrader_exact' computes the same without it"
+        ) from error
+    return backtrader
+
+
 def run_package(
     bars: "Bars", rules: "AbstractExact", commission: float, slippage: float, targets: Floats
 ) -> PackageRun:
@@ -94,7 +110,7 @@ def run_package(
     Raises:
         EngineError: when backtrader is not installed.
     """
-    backtrader = _package()
+    backtrader = require_package()
     columns = np.flatnonzero(bars.tradable)
     present = ~np.isnan(bars.close) & bars.tradable
     rows = np.flatnonzero(present.any(axis=1))
@@ -113,17 +129,6 @@ def run_package(
     units = np.zeros(len(bars.series))
     units[columns] = [positions.get(int(s), 0.0) for s in columns]
     return _package_run(len(bars), rules.capital, diary, units)
-
-
-def _package() -> Any:
-    try:
-        import backtrader  # type: ignore[import-untyped]
-    except ImportError as error:
-        raise EngineError(
-            "engine 'backtrader' needs the package backtrader, which is not installed: "
-            "pip install 'wayfold[backtrader]'; engine 'backtrader_exact' computes the same without it"
-        ) from error
-    return backtrader
 
 
 def _rows_of(bars: "Bars", present: npt.NDArray[np.bool_], s: int) -> list[list[float]]:

@@ -81,14 +81,14 @@ def _rejections(bars: Bars, run: PackageRun) -> Rejections:
 
 
 def _weights(bars: Bars, run: PackageRun) -> Floats:
-    """Return (T, S) position values at the last known closes over the value of the account."""
+    """Return (T, S) position values at the last known closes over the value of the account, as our kernel does."""
     traded = np.zeros(bars.close.shape)
     np.add.at(traded, (run.fill_rows, run.fill_columns), run.fill_values[:, 0])
     units = np.cumsum(traded, axis=0)
     known = np.where(np.isnan(bars.close), 0, np.arange(len(bars))[:, None])
     marks = np.take_along_axis(bars.close, np.maximum.accumulate(known, axis=0), axis=0)
-    value = np.where(units == 0, 0.0, units * np.nan_to_num(marks))
-    return np.asarray(value / run.value[:, None])
+    equity = np.where(run.value == 0, np.nan, run.value)[:, None]
+    return np.where(units == 0, 0.0, units * np.nan_to_num(marks) / equity)
 
 
 def _per_bar(run: PackageRun, values: Floats) -> Floats:
@@ -97,6 +97,6 @@ def _per_bar(run: PackageRun, values: Floats) -> Floats:
 
 
 def _turnover(capital: float, run: PackageRun, fills: Fills) -> Floats:
-    before = np.concatenate([[capital], run.value[:-1]])
+    before = np.concatenate([[capital], run.value])[: len(run.value)]
     traded = _per_bar(run, np.abs(fills.units) * fills.prices)
     return np.asarray(np.divide(traded, before, out=np.zeros(len(before)), where=before > 0))

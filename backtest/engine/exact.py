@@ -12,7 +12,7 @@ from backtest.engine.bars import Bars, bars_from
 from backtest.engine.exact_rules import AbstractExact
 from backtest.engine.exact_state import ExactState, PendingOrders
 from backtest.engine.fills import Fills
-from backtest.engine.kernel import Flags, Integers
+from backtest.engine.layout import Flags, Integers
 from backtest.engine.rejections import Rejections
 from backtest.errors import EngineError
 from backtest.policies.base import Decision
@@ -39,7 +39,7 @@ def advance_exact(
     rows on which none has one, are not called, as the package's strategy does not run there. A series whose bar is
     absent keeps its last close as its mark, takes orders at that mark, and fills them at its next bar's open.
 
-    There is no bankruptcy: an account may go below zero and on. Weights are NaN or infinite where equity is 0.
+    There is no bankruptcy: an account may go below zero and on. Weights of what is held are NaN where equity is 0.
 
     Args:
         state: the account before the first of these bars.
@@ -53,8 +53,10 @@ def advance_exact(
     """
     rates = _rates(rules, costs)
     _check_bars(state, bars)
-    wanted = _no_targets(state) if targets is None else _checked(targets, bars.times, state, bars.tradable)
-    books = _books(state, bars, rates)
+    wanted, calls = _no_targets(state), 0
+    if targets is not None:
+        wanted, calls = _checked(targets, bars.times, state, bars.tradable)
+    books = _books(state, bars, rates, calls)
     fault, row, column = kernel.run(_feed(bars), books, rates, wanted, bars.tradable)
     if fault != kernel.DONE:
         raise _fault(fault, bars, row, column)
@@ -81,11 +83,12 @@ def place_exact(state: ExactState, decision: Decision, rules: AbstractExact) -> 
             f"decision was made at {decision.cutoff}; the account stands at {state.time}, advance it first"
         )
     times = np.array([state.time])
-    wanted = _checked(decision.weights[None, :], times, state, state.traded)[0]
+    wanted, _ = _checked(decision.weights[None, :], times, state, state.traded)
     account, orders = _account(state), _orders(state, len(state.series))
-    ticked = bool((state.stamps == state.time).any())
-    if ticked and kernel.all_started(account, state.traded):
-        kernel.call(account, orders, _KINDS[rules.target], wanted, kernel.value_of(account))
+    if (state.stamps == state.time).any():
+        crowded = kernel.place(account, orders, _KINDS[rules.target], wanted[0], state.traded)
+        if crowded >= 0:
+            raise _too_many(state.series[crowded], state.time)
     return replace(state, touched=_touched(account), orders=_pending(orders))
 
 
@@ -178,13 +181,15 @@ def _refuse(bars: Bars, name: str, wrong: Flags, why: str) -> None:
         )
 
 
-def _checked(targets: Floats, times: Times, state: ExactState, traded: Flags) -> Floats:
-    targets = np.ascontiguousarray(targets, np.float64)
+def _checked(targets: Floats, times: Times, state: ExactState, traded: Flags) -> tuple[Floats, int]:
+    """Return the targets as the loop reads them, and how many are finite."""
+    targets = read_only(np.ascontiguousarray(targets, np.float64))
     if targets.shape != (len(times), len(state.series)):
         raise EngineError(
             f"targets have shape {targets.shape}; bars and series ask for {(len(times), len(state.series))}"
         )
-    if np.isinf(targets).any():
+    calls, infinite = kernel.count_calls(targets.ravel())
+    if infinite:
         t, s = np.argwhere(np.isinf(targets))[0]
         raise EngineError(
             f"target of {state.series[s]} at {times[t]} was {targets[t, s]}; allowed: finite or NaN"
@@ -194,7 +199,7 @@ def _checked(targets: Floats, times: Times, state: ExactState, traded: Flags) ->
         raise EngineError(
             f"target of {state.series[s]} at {times[t]} was {targets[t, s]}, but it is untradable; allowed: 0 or NaN"
         )
-    return read_only(targets)
+    return targets, calls
 
 
 def _no_targets(state: ExactState) -> Floats:
@@ -204,10 +209,21 @@ def _no_targets(state: ExactState) -> Floats:
 def _fault(fault: int, bars: Bars, row: int, column: int) -> EngineError:
     if fault == kernel.NOT_FINITE:
         return EngineError(f"equity at {bars.times[row]} was not finite; prices or capital are too large")
+    if fault == kernel.TOO_MANY:
+        return _too_many(bars.series[column], bars.times[row])
+    if fault == kernel.FULL:
+        return EngineError(f"fractions of units were left over by flips too often until {bars.times[row]}")
     missing = "open" if fault == kernel.NO_OPEN else "high or low"
     return EngineError(
         f"{missing} of {bars.series[column]} at {bars.times[row]} was nan, and an order is filled in that bar; "
         "backtrader would fill it at nan and never have a number again. Leave the bar out (close nan) or give its prices"
+    )
+
+
+def _too_many(series: str, time: np.datetime64) -> EngineError:
+    return EngineError(
+        f"the target of {series} at {time} asks for more than {kernel.MOST_UNITS:.0f} units, which are no longer counted "
+        "exactly; capital is too large for its price"
     )
 
 
@@ -253,11 +269,15 @@ def _orders(state: ExactState, room: int) -> kernel.Orders:
     return orders
 
 
-def _books(state: ExactState, bars: Bars, rates: kernel.Rates) -> kernel.Books:
-    """Return the account and room for all that can happen: an order a cell is created, filled or refused at most."""
+def _books(state: ExactState, bars: Bars, rates: kernel.Rates, calls: int) -> kernel.Books:
+    """Return the account and room for all that can happen: a target makes one order, filled or refused once at most.
+
+    A flip of fractions of units may leave something over that is filled again.
+    """
     length, width = len(bars), len(bars.series)
-    orders = _orders(state, length * width)
-    room = len(orders.units)
+    orders = _orders(state, calls)
+    refusals = len(orders.units)
+    room = refusals * (2 if rates.kind == kernel.SIZE else 1)
     curves = np.empty((6, length))
     trace = kernel.Trace(
         equity=curves[0],
@@ -279,10 +299,10 @@ def _books(state: ExactState, bars: Bars, rates: kernel.Rates) -> kernel.Books:
     )
     refused = kernel.Refused(
         refused=np.zeros(1, np.int64),
-        rows=np.empty(room, np.int64),
-        columns=np.empty(room, np.int64),
-        units=np.empty(room),
-        reasons=np.empty(room, np.int64),
+        rows=np.empty(refusals, np.int64),
+        columns=np.empty(refusals, np.int64),
+        units=np.empty(refusals),
+        reasons=np.empty(refusals, np.int64),
     )
     return kernel.Books(_account(state), orders, trace, log, refused)
 

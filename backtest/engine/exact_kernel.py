@@ -10,12 +10,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backtest.engine.kernel import Flags, Integers, compiled
+from backtest.engine.layout import Flags, Integers, compiled, inlined
 from data.panel import Floats
 
 PERCENT, VALUE, SIZE = 0, 1, 2
-DONE, NO_OPEN, NO_RANGE, NOT_FINITE = 0, 1, 2, 3
+DONE, NO_OPEN, NO_RANGE, NOT_FINITE, FULL, TOO_MANY = 0, 1, 2, 3, 4, 5
 AT_SUBMISSION, AT_FILL = 0, 1
+MOST_UNITS = 2.0**53
+"""The package counts whole units exactly; beyond this a float does not."""
+
 WAITS = -1.0
 """Price of an order that is not filled in this bar; real prices are above 0."""
 
@@ -125,11 +128,11 @@ class Books(NamedTuple):
     refused: Refused
 
 
-@compiled
+@inlined
 def floor_divide(a: float, b: float) -> float:
     """Return Python's ``a // b`` for a >= 0 and b > 0; only next to a whole number does it take the slow, exact path."""
     ratio = a / b
-    quotient = math.floor(ratio)
+    quotient = np.floor(ratio)
     rest = a - quotient * b
     tolerance = 1e-9 * b * (1.0 + 1e-6 * quotient)
     if rest >= tolerance and rest <= b - tolerance:
@@ -141,13 +144,13 @@ def floor_divide(a: float, b: float) -> float:
 def exact_floor_divide(a: float, b: float) -> float:
     """Return Python's ``a // b`` for a >= 0 and b > 0, through the exact remainder."""
     quotient = (a - np.fmod(a, b)) / b
-    whole = math.floor(quotient)
+    whole = np.floor(quotient)
     if quotient - whole > 0.5:
         whole += 1.0
     return float(whole)
 
 
-@compiled
+@inlined
 def value_of(account: Account) -> float:
     """Return cash plus positions at their marks, added in the order of first touch; gains are added on their own."""
     total = 0.0
@@ -172,7 +175,7 @@ def refuse(refused: Refused, t: int, s: int, units: float, reason: int) -> None:
     refused.refused[0] = n + 1
 
 
-@compiled
+@inlined
 def keep(orders: Orders, k: int, n: int) -> None:
     """Move order n to place k."""
     orders.columns[k] = orders.columns[n]
@@ -182,7 +185,7 @@ def keep(orders: Orders, k: int, n: int) -> None:
     orders.buys[k] = orders.buys[n]
 
 
-@compiled
+@inlined
 def check_submitted(books: Books, commission: float, t: int) -> None:
     """Accept the new orders for which a pretended run at their closes leaves cash; what is refused is not undone.
 
@@ -214,7 +217,7 @@ def check_submitted(books: Books, commission: float, t: int) -> None:
     orders.pending[1] = kept
 
 
-@compiled
+@inlined
 def slipped(price: float, buys: bool, low: float, high: float, rates: Rates) -> float:
     """Return the price moved against the trader, held inside the bar as the flags say, or WAITS."""
     if buys:
@@ -232,7 +235,7 @@ def slipped(price: float, buys: bool, low: float, high: float, rates: Rates) -> 
     return float(moved if rates.slip_out else bound)
 
 
-@compiled
+@inlined
 def close_part(account: Account, s: int, closed: float, price: float, commission: float) -> float:
     """Book the part of an order that closes a position, never refused; return its commission."""
     average = account.averages[s]
@@ -245,7 +248,7 @@ def close_part(account: Account, s: int, closed: float, price: float, commission
     return float(fee)
 
 
-@compiled
+@inlined
 def open_part(account: Account, s: int, opened: float, price: float, commission: float) -> float:
     """Book the part of an order that opens or adds, if cash stays above or at 0; return its commission, or WAITS."""
     fee = abs(opened) * commission * price
@@ -261,11 +264,11 @@ def open_part(account: Account, s: int, opened: float, price: float, commission:
     return float(fee)
 
 
-@compiled
+@inlined
 def execute(books: Books, rates: Rates, t: int, n: int, price: float) -> tuple[float, float, float]:
     """Fill order n at the price as far as cash goes; return units traded, their commission, and what is left of it.
 
-    A sale that turns into a short is closed and opened apart. With fractions of units the two need not add up to the
+    An order that turns a position around closes and opens apart. With fractions of units the two need not add up to the
     order; the difference stays pending.
     """
     account, s, units = books.account, books.orders.columns[n], books.orders.units[n]
@@ -291,7 +294,7 @@ def execute(books: Books, rates: Rates, t: int, n: int, price: float) -> tuple[f
     return done, fee, units - done
 
 
-@compiled
+@inlined
 def record(books: Books, n: int, stamp: int, fill: tuple[float, float, float], slip: float) -> None:
     """Append a fill of order n: units, price, commission and the slippage paid."""
     log = books.log
@@ -304,7 +307,7 @@ def record(books: Books, n: int, stamp: int, fill: tuple[float, float, float], s
     log.filled[0] = k + 1
 
 
-@compiled
+@inlined
 def base_of(feed: Feed, books: Books, rates: Rates, t: int, n: int) -> float:
     """Return the price of order n before slippage: its close when cheating, else an open, or WAITS.
 
@@ -321,7 +324,7 @@ def base_of(feed: Feed, books: Books, rates: Rates, t: int, n: int) -> float:
     return WAITS
 
 
-@compiled
+@inlined
 def price_of(feed: Feed, books: Books, rates: Rates, place: tuple[int, int], base: float) -> float:
     """Return the price at which order n is filled in bar t, WAITS when it is not, NaN when it is unknown."""
     t, n = place
@@ -336,7 +339,7 @@ def price_of(feed: Feed, books: Books, rates: Rates, place: tuple[int, int], bas
     return slipped(base, books.orders.buys[n], low, high, rates)
 
 
-@compiled
+@inlined
 def stamp_of(feed: Feed, books: Books, rates: Rates, t: int, n: int) -> int:
     """Return the end of the bar a fill is dated to: the decision's when cheating, else that of the price."""
     s = books.orders.columns[n]
@@ -345,7 +348,7 @@ def stamp_of(feed: Feed, books: Books, rates: Rates, t: int, n: int) -> int:
     return int(books.account.stamps[s] if np.isnan(feed.closes[t, s]) else feed.times[t])
 
 
-@compiled
+@inlined
 def fill_pending(feed: Feed, books: Books, rates: Rates, t: int) -> tuple[float, float, int]:
     """Go once over the pending orders, first in first out; return traded value, costs, and the series without a price."""
     orders, traded, costs, kept = books.orders, 0.0, 0.0, 0
@@ -372,7 +375,7 @@ def fill_pending(feed: Feed, books: Books, rates: Rates, t: int) -> tuple[float,
     return traded, costs, -1
 
 
-@compiled
+@inlined
 def mark(feed: Feed, account: Account, recalls: bool, t: int) -> None:
     """Take over the bars of row t; series without one keep their last."""
     for s in range(len(account.units)):
@@ -388,10 +391,11 @@ def mark(feed: Feed, account: Account, recalls: bool, t: int) -> None:
             account.lows[s] = feed.lows[t, s] if present else account.lows[s]
 
 
-@compiled
+@inlined
 def expose(account: Account, trace: Trace, t: int, equity: float) -> None:
-    """Write the bar's weights, gross and net exposure."""
+    """Write the bar's weights, gross and net exposure; what is held has no weight where equity is 0."""
     gross, net = 0.0, 0.0
+    equity = equity if equity != 0.0 else np.nan
     for s in range(len(account.units)):
         weight = account.units[s] * account.marks[s] / equity if account.units[s] != 0.0 else 0.0
         trace.weights[t, s] = weight
@@ -401,7 +405,7 @@ def expose(account: Account, trace: Trace, t: int, equity: float) -> None:
     trace.net[t] = net
 
 
-@compiled
+@inlined
 def change(kind: int, target: float, value: float, held: float, price: float) -> float:
     """Return the units an order for a target is for: the difference is truncated toward zero, not the target."""
     if kind == PERCENT:
@@ -414,10 +418,10 @@ def change(kind: int, target: float, value: float, held: float, price: float) ->
     return math.copysign(floor_divide(abs(gap), price), gap)
 
 
-@compiled
-def call(account: Account, orders: Orders, kind: int, targets: Floats, value: float) -> None:
-    """Create the orders of one close in the order of the series; NaN is no call."""
-    n = orders.pending[1]
+@inlined
+def call(account: Account, orders: Orders, kind: int, targets: Floats, value: float) -> int:
+    """Create the orders of one close in the order of the series; NaN is no call. Return a series of too many units, or -1."""
+    n, crowded = orders.pending[1], -1
     for s in range(len(targets)):
         target, price = targets[s], account.marks[s]
         if np.isnan(target) or np.isnan(price):
@@ -436,10 +440,23 @@ def call(account: Account, orders: Orders, kind: int, targets: Floats, value: fl
             orders.stamps[n] = account.stamps[s]
             orders.buys[n] = units > 0.0
             n += 1
+        if kind != SIZE and abs(held) + abs(units) > MOST_UNITS:
+            crowded = s
     orders.pending[1] = n
+    return crowded
 
 
 @compiled
+def count_calls(targets: Floats) -> tuple[int, int]:
+    """Return how many of (N,) targets are finite, and how many are infinite."""
+    finite, infinite = 0, 0
+    for i in range(len(targets)):
+        finite += abs(targets[i]) < np.inf
+        infinite += abs(targets[i]) == np.inf
+    return finite, infinite
+
+
+@inlined
 def any_bar(closes: Floats, t: int) -> bool:
     """Return whether any series has a bar in row t."""
     s = 0
@@ -448,13 +465,21 @@ def any_bar(closes: Floats, t: int) -> bool:
     return bool(s < closes.shape[1])
 
 
-@compiled
+@inlined
 def all_started(account: Account, traded: Flags) -> bool:
     """Return whether every traded series has had a bar."""
     s = 0
     while s < len(traded) and not (traded[s] and np.isnan(account.marks[s])):
         s += 1
     return s == len(traded)
+
+
+@compiled
+def place(account: Account, orders: Orders, kind: int, targets: Floats, traded: Flags) -> int:
+    """Create the orders of the account's close, if every traded series has had a bar; return as ``call`` does."""
+    if all_started(account, traded):
+        return call(account, orders, kind, targets, value_of(account))
+    return -1
 
 
 @compiled
@@ -470,6 +495,8 @@ def run(feed: Feed, books: Books, rates: Rates, targets: Floats, traded: Flags) 
         before, turnover, costs = equity, 0.0, 0.0
         has_bar = any_bar(feed.closes, t)
         if has_bar:
+            if books.log.filled[0] + books.orders.pending[1] > len(books.log.units):
+                return FULL, t, -1
             check_submitted(books, rates.commission, t)
             turnover, costs, missing = fill_pending(feed, books, rates, t)
             if missing >= 0:
@@ -482,8 +509,10 @@ def run(feed: Feed, books: Books, rates: Rates, targets: Floats, traded: Flags) 
         trace.equity[t] = equity
         trace.cash[t] = account.cash[0]
         trace.costs[t] = costs
-        trace.turnover[t] = turnover / before if before > 0.0 else 0.0
+        trace.turnover[t] = turnover / before if turnover > 0.0 and before > 0.0 else 0.0
         expose(account, trace, t, equity)
         if has_bar and started and targets.shape[0] > 0:
-            call(account, books.orders, rates.kind, targets[t], equity)
+            crowded = call(account, books.orders, rates.kind, targets[t], equity)
+            if crowded >= 0:
+                return TOO_MANY, t, crowded
     return DONE, -1, -1

@@ -112,6 +112,17 @@ class BacktraderPackage(AbstractExact):
     package's.
     """
 
+    def start(self, series: tuple[str, ...]) -> "ExactState":
+        """Return an account with the capital and nothing else, before its first bar.
+
+        Raises:
+            EngineError: when backtrader is not installed, before anything is computed.
+        """
+        from backtest.engine.backtrader_package import require_package
+
+        require_package()
+        return super().start(series)
+
     def replay(
         self, bars: "Bars", costs: "AbstractCosts", periods_per_year: float, targets: "Floats"
     ) -> "Advance":

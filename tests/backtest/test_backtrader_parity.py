@@ -16,14 +16,22 @@ from backtest.engine.exact_rules import BacktraderPackage, ExactRules
 from backtest.engine.exact_state import exact_to_arrays, start_exact
 from backtest.engine.rejections import REASONS
 from backtest.errors import EngineError
+from backtest.experiment import walk_history
+from backtest.paths import lane_paths, traded_bars
 
 pytest.importorskip("backtrader", reason="the extra wayfold[backtrader] is not installed")
 
-_PATH = Path(__file__).resolve().parents[1] / "oracles" / "exact_worlds.py"
-_SPECIFICATION = importlib.util.spec_from_file_location("exact_worlds", _PATH)
-worlds = importlib.util.module_from_spec(_SPECIFICATION)
-sys.modules["exact_worlds"] = worlds
-_SPECIFICATION.loader.exec_module(worlds)
+
+def oracle(name):
+    path = Path(__file__).resolve().parents[1] / "oracles" / f"{name}.py"
+    specification = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[name] = module
+    specification.loader.exec_module(module)
+    return module
+
+
+worlds, small_walk = oracle("exact_worlds"), oracle("small_walk")
 
 FREE = NoCosts()
 NAN = np.nan
@@ -191,6 +199,20 @@ def test_no_bar_at_all_leaves_both_with_the_capital():
     assert same_in_both(flat([None, None]), [[0.5]] * 2, capital=1000.0).equity.tolist() == [1000.0, 1000.0]
 
 
+def test_the_package_as_an_engine_answers_to_no_bars_and_to_an_account_worth_nothing():
+    empty = worlds.make_bars(*[np.empty((0, 2))] * 4)
+    assert len(BacktraderPackage().replay(empty, FREE, 252.0, np.empty((0, 2))).equity) == 0
+    package = BacktraderPackage(capital=1000.0, target="size")
+    bars, targets = flat([100, 100, 200, 200]), np.array([[-10.0], [NAN], [NAN], [NAN]])
+    theirs, ours = (
+        engine.replay(bars, FREE, 252.0, targets)
+        for engine in (package, ExactRules(capital=1000.0, target="size"))
+    )
+    assert theirs.equity.tolist() == ours.equity.tolist() == [1000.0, 1000.0, 0.0, 0.0]
+    for weights in (theirs.weights, ours.weights):
+        assert np.array_equal(weights, [[0.0], [-1.0], [NAN], [NAN]], equal_nan=True)
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_the_package_as_an_engine_answers_like_ours(seed):
     world = worlds.random_world(seed, 6, 40)
@@ -212,6 +234,19 @@ def test_the_package_as_an_engine_answers_like_ours(seed):
     assert theirs.rejections.frame().equals(ours.rejections.frame())
     for name, array in exact_to_arrays(theirs.state).items():
         assert array.tobytes() == exact_to_arrays(ours.state)[name].tobytes(), name
+
+
+def test_a_walk_keeps_one_account_bar_by_bar_and_in_the_package_over_a_split_gaps_and_an_index():
+    equity = []
+    for kind in ("backtrader_exact", "backtrader"):
+        spec = small_walk.small_spec(
+            engine={"kind": kind}, costs={"kind": "custom", "commission_bps": 5.0, "half_spread_bps": 2.0}
+        )
+        walked = walk_history(spec, small_walk.small_history(), small_walk.quiet)
+        net = lane_paths(walked, traded_bars(walked))[0].net
+        assert len(net.fills)
+        equity.append(net.equity.tobytes())
+    assert equity[0] == equity[1]
 
 
 def checked(change):
@@ -301,3 +336,5 @@ def test_without_the_package_the_error_names_the_extra(monkeypatch):
     bars = flat([100, 101])
     with pytest.raises(EngineError, match=r"pip install 'wayfold\[backtrader\]'"):
         cross_check(bars, ExactRules(), FREE, np.zeros((2, 1)))
+    with pytest.raises(EngineError, match="engine 'backtrader_exact' computes the same without it"):
+        BacktraderPackage().start(bars.series)

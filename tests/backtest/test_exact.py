@@ -216,7 +216,7 @@ def test_floor_division_is_pythons_next_to_whole_numbers(whole_part, price, nudg
     amount = whole_part * price
     for _ in range(abs(nudge)):
         amount = float(np.nextafter(amount, np.inf if nudge > 0 else 0.0))
-    assert exact_kernel.floor_divide(amount, price) == amount // price
+    assert exact_kernel.floor_divide.py_func(amount, price) == amount // price
 
 
 def test_the_difference_is_truncated_and_not_the_target():
@@ -355,6 +355,17 @@ def test_equity_beyond_the_largest_number_is_refused():
     bars = flat_bars([[1.0], [1.0], [1e308]], [[1.0], [1.0], [1e308]])
     with pytest.raises(EngineError, match=r"equity at 2010-01-03.* was not finite"):
         run(bars, [[0.9], [NAN], [NAN]])
+
+
+def test_more_units_than_a_float_counts_are_refused():
+    bars = flat_bars([[0.01], [0.01]])
+    with pytest.raises(
+        EngineError, match=r"target of s0 at 2010-01-01.* asks for more than 9007199254740992 units"
+    ):
+        run(bars, [[0.5], [NAN]], capital=1e18)
+    state = run(bars, [[NAN], [NAN]], capital=1e18).state
+    with pytest.raises(EngineError, match="asks for more than"):
+        place_exact(state, Decision(bars.times[1], bars.series, np.array([0.5])), ExactRules())
 
 
 def test_no_bars_leave_the_account_as_it_was():
