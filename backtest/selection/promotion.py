@@ -50,7 +50,11 @@ def promote(judged: Judged, ranking_now: tuple[str, ...], settings: SelectionSet
     counts = (~np.isnan(judged.ratios)).sum(axis=0)
     can = (counts >= LEAST_ROWS) & (np.array(settings.ks) <= len(ranking_now))
     passed = np.flatnonzero(can & (values <= settings.alpha) & (rates <= settings.violation_limit))
-    how = "k was fixed beforehand" if is_fixed else f"corrected for the search over {len(settings.ks)} k"
+    how = (
+        "k was fixed beforehand"
+        if is_fixed
+        else f"corrected for the search over {int((~np.isnan(values)).sum())} k"
+    )
     if len(passed):
         at = int(passed[-1])
         k = settings.ks[at]
