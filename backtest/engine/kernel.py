@@ -80,7 +80,7 @@ def size(account: Account, tradable: Flags, weights: Floats, lot: float) -> int:
             if np.isnan(account.marks[s]) or not tradable[s] or account.delisted[s]:
                 return s
             goal = to_lot(weight * equity / account.marks[s], lot)
-        if account.called[s] and not abs(goal) <= abs(account.goals[s]):
+        if account.called[s] and not abs(goal) < abs(account.goals[s]):
             continue
         account.goals[s] = np.nan if goal == account.units[s] else goal
         account.fees[s] = -1.0

@@ -109,3 +109,41 @@ def test_rows_are_read_only_views():
     assert np.shares_memory(part.close, bars.close) and len(part) == 2
     with pytest.raises(ValueError, match="read-only"):
         part.close[0, 0] = 5.0
+
+
+def test_borrow_limits_and_funding_come_from_the_panel_and_a_delisting_from_the_actions():
+    closes = np.ones((6, 2))
+    closes[3:, 1] = np.nan
+    known = history(closes, fields=("open", "close", "shortable", "funding"))
+    assert bars_from(known).delistings is None
+    action = CorporateActions(
+        TIMES[[2]] + np.timedelta64(1, "h"), np.array(["b"]), np.ones(1), np.zeros(1), np.array([0.5])
+    )
+    bars = bars_from(History(known.panel, known.clock, action))
+    assert np.argwhere(~np.isnan(bars.delistings)).tolist() == [[3, 1]]
+    assert (bars.shortable[:, 0] == 1).all() and (bars.funding[:, 0] == 1).all()
+    newest = bars_from(History(known.panel, known.clock, action), after=TIMES[2])
+    assert newest.delistings[0, 1] == 0.5
+    assert bars.rows(3, 4).delistings[0, 1] == 0.5 and bars_from(history(closes)).rows(0, 2).shortable is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("shortable", -1.0), ("funding", np.inf), ("delistings", -1.0), ("delistings", np.inf)],
+)
+def test_what_stands_beside_the_prices_is_checked_by_name(name, value):
+    good = bars_from(history(np.ones((3, 2))))
+    with pytest.raises(EngineError, match=rf"{name} of a at .* was {value}"):
+        type(good)(**{**vars(good), name: np.full((3, 2), value)})
+
+
+@pytest.mark.parametrize("field", ["open", "close"])
+@pytest.mark.parametrize("value", [np.inf, -np.inf, -5.0, 0.0])
+def test_prices_that_cannot_be_are_refused_and_missing_ones_are_not(field, value):
+    good = bars_from(history(np.ones((3, 2))))
+    prices = np.array(getattr(good, field))
+    prices[1, 0] = value
+    with pytest.raises(EngineError, match=rf"{field} of a at 2024-01-02.* was {value}"):
+        type(good)(**{**vars(good), field: prices})
+    prices[1, 0] = np.nan
+    assert np.isnan(getattr(type(good)(**{**vars(good), field: prices}), field)[1, 0])

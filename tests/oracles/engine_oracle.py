@@ -142,7 +142,7 @@ class SlowAccount:
                 goal = 0.0
             else:
                 goal = in_lots(weight * equity / self.marks[name], self.lot)
-            if name in self.called and abs(goal) > abs(self.goals[name]):
+            if name in self.called and abs(goal) >= abs(self.goals[name]):
                 continue
             self.called.discard(name)
             self.fees.pop(name, None)
