@@ -121,7 +121,11 @@ def run_package(
         cerebro.adddata(feed(_rows_of(bars, present[:, s], int(s))))
     _set_broker(cerebro.broker, rules, commission, slippage)
     cerebro.addstrategy(
-        _strategy_class(backtrader), diary=diary, columns=columns.tolist(), target=rules.target
+        _strategy_class(backtrader),
+        diary=diary,
+        columns=columns.tolist(),
+        target=rules.target,
+        waits=rules.waits_for_all,
     )
     positions = {}
     if len(rows):
@@ -176,7 +180,7 @@ def _strategy_class(backtrader: Any) -> Any:
     class Targets(backtrader.Strategy):  # type: ignore[misc]
         """Calls order_target_* in the order of the series, and writes down what the broker reports."""
 
-        params = (("diary", None), ("columns", ()), ("target", "percent"))
+        params = (("diary", None), ("columns", ()), ("target", "percent"), ("waits", False))
 
         def __init__(self) -> None:
             self.calls = [(data, getattr(self, f"order_target_{self.p.target}")) for data in self.datas]
@@ -189,17 +193,25 @@ def _strategy_class(backtrader: Any) -> Any:
             self.p.diary.note(order, self.column_of[id(order.data)])
 
         def prenext(self) -> None:
+            if not self.p.waits:
+                self.decide()
+            self.write_down()
+
+        def next(self) -> None:
+            self.decide()
+            self.write_down()
+
+        def decide(self) -> None:
+            diary = self.p.diary
+            for (data, call), target in zip(self.calls, diary.targets[diary.rows[diary.bar]], strict=True):
+                if target == target and len(data):  # noqa: PLR0124 - NaN means no call
+                    call(data, target)
+
+        def write_down(self) -> None:
             diary = self.p.diary
             diary.values.append(self.broker.getvalue())
             diary.cash.append(self.broker.getcash())
             diary.bar += 1
-
-        def next(self) -> None:
-            diary = self.p.diary
-            for (data, call), target in zip(self.calls, diary.targets[diary.rows[diary.bar]], strict=True):
-                if target == target:  # noqa: PLR0124 - NaN means no call
-                    call(data, target)
-            self.prenext()
 
     return Targets
 

@@ -35,9 +35,10 @@ def advance_exact(
 
     One call over T bars, T calls over one bar, calls alternating with ``place_exact``, and a store and load in between
     all give the same bits. Orders are created at close t in the order of the series, checked against the cash and
-    filled from bar t + 1 on; those of the last row stay pending. Targets before every series has had a bar, and on
-    rows on which none has one, are not called, as the package's strategy does not run there. A series whose bar is
-    absent keeps its last close as its mark, takes orders at that mark, and fills them at its next bar's open.
+    filled from bar t + 1 on; those of the last row stay pending. Targets of a series before its first bar, and on
+    rows on which none has one, are not called (with ``waits_for_all``: before every series has had a bar). A series
+    whose bar is absent keeps its last close as its mark, takes orders at that mark, and fills them at its next bar's
+    open.
 
     There is no bankruptcy: an account may go below zero and on. Weights of what is held are NaN where equity is 0.
 
@@ -86,7 +87,8 @@ def place_exact(state: ExactState, decision: Decision, rules: AbstractExact) -> 
     wanted, _ = _checked(decision.weights[None, :], times, state, state.traded)
     account, orders = _account(state), _orders(state, len(state.series))
     if (state.stamps == state.time).any():
-        crowded = kernel.place(account, orders, _KINDS[rules.target], wanted[0], state.traded)
+        waited_for = state.traded & rules.waits_for_all
+        crowded = kernel.place(account, orders, _KINDS[rules.target], wanted[0], waited_for)
         if crowded >= 0:
             raise _too_many(state.series[crowded], state.time)
     return replace(state, touched=_touched(account), orders=_pending(orders))
@@ -149,6 +151,7 @@ def _rates(rules: AbstractExact, costs: AbstractCosts) -> kernel.Rates:
         slip_out=rules.slip_out,
         cheat=rules.cheat_on_close,
         recalls=rules.cheat_on_close or rules.target == "size",
+        waits=rules.waits_for_all,
         kind=_KINDS[rules.target],
     )
 

@@ -58,7 +58,8 @@ class Account(NamedTuple):
 class Rates(NamedTuple):
     """Commission and slippage as fractions, the flags of slippage, cheat-on-close and the kind of target.
 
-    ``recalls``: an order may be matched against a bar already gone, so the last open, high and low are kept.
+    ``recalls``: an order may be matched against a bar already gone, so the last open, high and low are kept. ``waits``:
+    nothing is decided before every traded series has had a bar.
     """
 
     commission: float
@@ -67,6 +68,7 @@ class Rates(NamedTuple):
     slip_out: bool
     cheat: bool
     recalls: bool
+    waits: bool
     kind: int
 
 
@@ -475,9 +477,9 @@ def all_started(account: Account, traded: Flags) -> bool:
 
 
 @compiled
-def place(account: Account, orders: Orders, kind: int, targets: Floats, traded: Flags) -> int:
-    """Create the orders of the account's close, if every traded series has had a bar; return as ``call`` does."""
-    if all_started(account, traded):
+def place(account: Account, orders: Orders, kind: int, targets: Floats, waited_for: Flags) -> int:
+    """Create the orders of the account's close, if every series waited for has had a bar; return as ``call`` does."""
+    if all_started(account, waited_for):
         return call(account, orders, kind, targets, value_of(account))
     return -1
 
@@ -490,7 +492,7 @@ def run(feed: Feed, books: Books, rates: Rates, targets: Floats, traded: Flags) 
     """
     account, trace = books.account, books.trace
     equity = value_of(account)
-    started = all_started(account, traded)
+    started = not rates.waits or all_started(account, traded)
     for t in range(feed.closes.shape[0]):
         before, turnover, costs = equity, 0.0, 0.0
         has_bar = any_bar(feed.closes, t)

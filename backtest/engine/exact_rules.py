@@ -33,6 +33,8 @@ class AbstractExact(AbstractEngine):
         slip_out: such a price is filled as it is, outside the range (only with ``slip_match``).
         slip_limit: the same question for limit orders; targets make none, so it changes nothing.
         cheat_on_close: orders are filled at the close they were decided at, one bar late in the books.
+        waits_for_all: nothing is decided before every series has had a bar, as in a backtrader strategy without
+            ``prenext``; otherwise as in one whose ``prenext`` does what its ``next`` does.
     """
 
     target: Target = "percent"
@@ -41,6 +43,7 @@ class AbstractExact(AbstractEngine):
     slip_out: bool = False
     slip_limit: bool = True
     cheat_on_close: bool = False
+    waits_for_all: bool = False
 
     def bars(self, history: "History", after: np.datetime64 | None) -> "Bars":
         """Return the bars at adjusted prices, without corporate actions."""

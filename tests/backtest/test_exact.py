@@ -237,11 +237,18 @@ def test_orders_of_the_last_row_stay_pending_and_fill_at_the_next_open():
     assert second.fills.prices.tolist() == [110.0]
 
 
-def test_nothing_is_decided_before_every_series_has_started():
+def test_nothing_is_decided_before_every_series_has_started_when_all_are_waited_for():
     bars = flat_bars([[100.0, NAN], [100.0, 50.0], [100.0, 50.0]])
-    advanced = run(bars, [[0.5, NAN]] * 3, capital=1000)
+    advanced = run(bars, [[0.5, NAN]] * 3, capital=1000, waits_for_all=True)
     assert advanced.fills.times.tolist() == bars.times[2:].tolist()
     assert advanced.state.touched.tolist() == [0]
+
+
+def test_only_a_series_without_a_first_bar_is_not_called_when_nobody_is_waited_for():
+    bars = flat_bars([[100.0, NAN], [100.0, 50.0], [100.0, 50.0]])
+    advanced = run(bars, [[0.5, 0.4]] * 3, capital=1000)
+    assert advanced.fills.times.tolist() == bars.times[[1, 2]].tolist()
+    assert advanced.state.units.tolist() == [5.0, 8.0]
 
 
 def test_an_untradable_series_is_waited_for_by_nobody_and_takes_no_target():

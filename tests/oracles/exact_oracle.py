@@ -164,7 +164,8 @@ class SlowExact:
             self.match(t)
             self.last.update(dict.fromkeys(self.here, t))
         self.curve.append((self.value(), self.cash))
-        if self.here and len(self.last) == self.bars.tradable.sum():
+        has_all = len(self.last) == self.bars.tradable.sum()
+        if self.here and (has_all or not self.rules.waits_for_all):
             self.decide(targets)
 
 

@@ -61,6 +61,7 @@ def random_world(seed, most_assets=12, most_bars=90):
         slip_out=bool(rng.random() < 0.3),
         slip_limit=bool(rng.random() < 0.5),
         cheat_on_close=bool(rng.random() < 0.25),
+        waits_for_all=bool(rng.random() < 0.5),
     )
     commission, slippage = float(rng.choice([0, 5, 100])), float(rng.choice([0, 10, 200]))
     costs = NoCosts()
@@ -71,7 +72,7 @@ def random_world(seed, most_assets=12, most_bars=90):
     traits = traits | wished | {f"target {kind}"}
     traits |= {"commission"} if commission else set()
     traits |= {"slippage"} if slippage and rules.slip_open else set()
-    for name in ("slip_open", "slip_match", "slip_out", "slip_limit", "cheat_on_close"):
+    for name in ("slip_open", "slip_match", "slip_out", "slip_limit", "cheat_on_close", "waits_for_all"):
         traits |= {f"{name} {'on' if getattr(rules, name) else 'off'}"}
     return World(bars, rules, costs, targets, frozenset(traits))
 
