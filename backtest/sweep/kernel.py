@@ -7,7 +7,7 @@ their order. Bars, engine and settlement are those of a single run, so a point's
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar, cast
 
 import numba
 import numpy as np
@@ -24,7 +24,6 @@ from backtest.engine.layout import (
     Log,
     Rates,
     Trace,
-    compiled,
 )
 from backtest.metrics.returns import NOISE
 from backtest.policies import settlement
@@ -32,9 +31,40 @@ from backtest.policies.settlement import Bounds, Holding, Scratch, limit, settle
 from backtest.policies.wishes import Wishes, wishes_of
 from data.panel import Floats
 
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
 FINAL, TOTAL_RETURN, SHARPE, DRAWDOWN, TURNOVER, COSTS, FILLS = range(7)
 COLUMNS = ("final_equity", "total_return", "sharpe", "max_drawdown", "turnover", "costs", "fills")
 """Numbers of a point, in the order of ``Outcome.rows``."""
+
+
+def sources_digest() -> str:
+    """Return the sha256 of the source of this file, of the engine and of the settlement.
+
+    numba's cache on disk watches only the file of the function itself; what is compiled in from other files would stay
+    as it was.
+    """
+    engine_files = sorted(Path(engine.__file__).parent.glob("*.py"))
+    digest = hashlib.sha256()
+    for path in (Path(__file__), *engine_files, Path(settlement.__file__)):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def swept(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Return the function compiled on first call, written out wherever it is called, and cached on disk.
+
+    As in the engine the caller owns every array, so reference counts (``_nrt``) are left out; no lock is held.
+    """
+    njit: Any = numba.njit  # its stub leaves ``_nrt`` out
+    make = njit(cache=True, error_model="numpy", nogil=True, forceinline=True, _nrt=False)
+    dispatcher = make(function)
+    dispatcher._cache._cache_file._source_stamp = _SOURCES
+    return cast(Callable[Arguments, Result], dispatcher)
+
+
+_SOURCES = sources_digest()
 
 
 class Room(NamedTuple):
@@ -93,7 +123,7 @@ class Given(NamedTuple):
     tradable: Flags
 
 
-@compiled
+@swept
 def restore(room: Room, capital: float) -> None:
     """Empty the account: its capital in cash, nothing else; nothing traded so far."""
     account = room.account
@@ -114,14 +144,14 @@ def restore(room: Room, capital: float) -> None:
         account.used[s] = 0.0
 
 
-@compiled
+@swept
 def is_plain(feed: Feed, rates: Rates) -> bool:
     """Return whether an account that trades nothing and is short of nothing changes by its marks only."""
     flows = feed.has_actions or feed.funding.shape[0] > 0 or feed.delistings.shape[0] > 0
     return not flows and rates.cash_rate < 0 and rates.initial == 0.0 and rates.tiers.shape[0] == 0
 
 
-@compiled
+@swept
 def rests(account: Account) -> bool:
     """Return whether the account has no order that rests, no short position and its equity."""
     if account.bankrupt[0]:
@@ -132,7 +162,7 @@ def rests(account: Account) -> bool:
     return True
 
 
-@compiled
+@swept
 def pass_bar(feed: Feed, rates: Rates, room: Room, t: int, plain: bool) -> int:
     """Advance the account over bar t and add what it traded to the tally; return the engine's fault.
 
@@ -140,8 +170,13 @@ def pass_bar(feed: Feed, rates: Rates, room: Room, t: int, plain: bool) -> int:
     """
     account = room.account
     if plain and rests(account):
-        engine.mark(feed, account, t)
-        equity = engine.equity_of(account)
+        # The sum and its order are those of the engine's ``equity_of``.
+        equity = account.cash[0]
+        for s in range(len(account.units)):
+            if not np.isnan(feed.closes[t, s]):
+                account.marks[s] = feed.closes[t, s]
+            if account.units[s] != 0.0:
+                equity += account.units[s] * account.marks[s]
         if np.isfinite(equity) and equity > 0.0:
             room.trace.equity[t] = equity
             return DONE
@@ -155,46 +190,75 @@ def pass_bar(feed: Feed, rates: Rates, room: Room, t: int, plain: bool) -> int:
     return fault
 
 
-@compiled
+@swept
 def moments(returns: Floats, known: int) -> tuple[float, float]:
-    """Return mean and sum of squared deviations of the first ``known`` returns; (NaN, NaN) when they do not vary."""
-    total, squares, low, high = 0.0, 0.0, np.inf, -np.inf
-    for t in range(known):
-        total += returns[t]
-        low, high = min(low, returns[t]), max(high, returns[t])
-    if known < 2 or high - low <= NOISE:
+    """Return mean and sum of squared deviations of the first ``known`` returns; (NaN, NaN) when they do not vary.
+
+    Four sums run side by side, as a processor adds four numbers in the time of one; their order is fixed.
+    """
+    if known < 2:
         return np.nan, np.nan
-    mean = total / known
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    low, high, even = returns[0], returns[0], known - known % 4
     for t in range(known):
-        squares += (returns[t] - mean) * (returns[t] - mean)
-    return mean, squares
+        low, high = min(low, returns[t]), max(high, returns[t])
+    if high - low <= NOISE:
+        return np.nan, np.nan
+    for t in range(0, even, 4):
+        a, b, c, d = a + returns[t], b + returns[t + 1], c + returns[t + 2], d + returns[t + 3]
+    for t in range(even, known):
+        a += returns[t]
+    mean = ((a + b) + (c + d)) / known
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    for t in range(0, even, 4):
+        a += (returns[t] - mean) * (returns[t] - mean)
+        b += (returns[t + 1] - mean) * (returns[t + 1] - mean)
+        c += (returns[t + 2] - mean) * (returns[t + 2] - mean)
+        d += (returns[t + 3] - mean) * (returns[t + 3] - mean)
+    for t in range(even, known):
+        a += (returns[t] - mean) * (returns[t] - mean)
+    return mean, (a + b) + (c + d)
 
 
-@compiled
-def reduce(room: Room, capital: float, row: Floats) -> tuple[float, float]:
-    """Write a point's numbers and its returns; return mean and sum of squared deviations of all its returns.
+@swept
+def deepest_fall(equity: Floats, returns: Floats) -> tuple[float, int]:
+    """Write the returns; return the deepest drawdown and the number of returns until ruin, all of them without one.
 
     A ruined account is worth 0 from the close of its ruin on: what is owed beyond the capital is no return.
     """
-    equity, length, known = room.trace.equity, len(room.trace.equity), 0
-    before = peak = max(equity[0], 0.0)
-    deepest = 0.0
-    for t in range(1, length):
-        room.returns[t - 1] = 0.0
-        if before > 0.0:
-            now = max(equity[t], 0.0)
-            room.returns[t - 1] = now / before - 1.0
-            peak = max(peak, now)
-            deepest = min(deepest, now / peak - 1.0)
-            before, known = now, t
+    peak, deepest, floor, ruin = equity[0], 0.0, equity[0], len(returns)
+    for t in range(len(returns)):
+        now = equity[t + 1]
+        if now <= 0.0:
+            deepest, ruin = -1.0, t
+            break
+        if now > peak:
+            peak, floor = now, (1.0 + deepest) * now
+        elif now < floor:
+            deepest, floor = now / peak - 1.0, now
+    for t in range(ruin):
+        returns[t] = equity[t + 1] / equity[t] - 1.0
+    for t in range(ruin, len(returns)):
+        returns[t] = 0.0
+    if ruin < len(returns):
+        returns[ruin] = -1.0
+        ruin += 1
+    return deepest, ruin
+
+
+@swept
+def reduce(room: Room, capital: float, row: Floats) -> tuple[float, float]:
+    """Write a point's numbers and its returns; return mean and sum of squared deviations of all its returns."""
+    last = room.trace.equity[len(room.trace.equity) - 1]
+    deepest, known = deepest_fall(room.trace.equity, room.returns)
     mean, squares = moments(room.returns, known)
-    row[FINAL], row[TOTAL_RETURN] = equity[length - 1], equity[length - 1] / capital - 1.0
-    row[SHARPE], row[DRAWDOWN] = mean / np.sqrt(squares / (known - 1)), deepest
+    row[FINAL], row[TOTAL_RETURN], row[DRAWDOWN] = last, last / capital - 1.0, deepest
+    row[SHARPE] = mean / np.sqrt(squares / (known - 1)) if known > 1 else np.nan
     row[TURNOVER], row[COSTS], row[FILLS] = room.tally[0], room.tally[1], room.tally[2]
-    return (mean, squares) if known == length - 1 else moments(room.returns, length - 1)
+    return (mean, squares) if known == len(room.returns) else moments(room.returns, len(room.returns))
 
 
-@compiled
+@swept
 def correlate(returns: Floats, mean: float, squares: float, outcome: Outcome) -> None:
     """Add a counted point's centred returns, scaled to length 1, to the sum that the mean correlation needs."""
     if np.isnan(mean):
@@ -206,7 +270,7 @@ def correlate(returns: Floats, mean: float, squares: float, outcome: Outcome) ->
     outcome.counts[0] += 1
 
 
-@compiled
+@swept
 def keep(room: Room, capital: float, is_counted: bool, outcome: Outcome, p: int) -> None:
     """Write what is kept of a point that has run."""
     mean, squares = reduce(room, capital, outcome.rows[p])
@@ -217,7 +281,7 @@ def keep(room: Room, capital: float, is_counted: bool, outcome: Outcome, p: int)
             outcome.curves[p, t] = room.trace.equity[t]
 
 
-@compiled
+@swept
 def order(feed: Feed, given: Given, room: Room, place: tuple[int, int], lot: float) -> int:
     """Turn what point p is given at close t into orders; return the series that has no price, or -1."""
     p, t = place
@@ -235,50 +299,28 @@ def order(feed: Feed, given: Given, room: Room, place: tuple[int, int], lot: flo
     return engine.size(room.account, given.tradable[k], room.scratch.wanted, lot)
 
 
-@compiled
+@swept
 def blame(outcome: Outcome, fault: int, t: int, s: int) -> None:
     """Note the fault that ends a sweep."""
     outcome.fault[0], outcome.fault[1], outcome.fault[2] = fault, t, s
 
 
-def sources_digest() -> int:
-    """Return a number that changes with the source of the engine and of the settlement.
-
-    numba's cache on disk watches only the file of the function itself; what is compiled in from other files would stay
-    as it was.
-    """
-    engine_files = sorted(Path(engine.__file__).parent.glob("*.py"))
-    digest = hashlib.sha256()
-    for path in (*engine_files, Path(settlement.__file__)):
-        digest.update(path.read_bytes())
-    return int.from_bytes(digest.digest()[:6], "big")
-
-
-def _driver(sources: int) -> Callable[..., None]:
-    """Return the outermost compiled function; ``sources``, a closure, is part of its place in numba's cache."""
-
-    def run_points(
-        feed: Feed, rates: Rates, capital: float, given: Given, counted: Flags, room: Room, outcome: Outcome
-    ) -> None:
-        plain = is_plain(feed, rates) and sources >= 0
-        for p in range(len(counted)):
-            restore(room, capital)
-            for t in range(feed.closes.shape[0]):
-                fault, missing = pass_bar(feed, rates, room, t, plain), -1
-                if fault == DONE and not room.account.bankrupt[0]:
-                    missing = order(feed, given, room, (p, t), rates.lot)
-                if fault != DONE or missing >= 0:
-                    blame(outcome, NO_PRICE if missing >= 0 else fault, t, missing)
-                    return
-            keep(room, capital, counted[p], outcome, p)
-
-    # The options of the engine's own functions, whose arrays these are.
-    make: Any = numba.njit
-    driver: Callable[..., None] = make(cache=True, error_model="numpy", nogil=True, _nrt=False)(run_points)
-    return driver
-
-
-run_points = _driver(sources_digest())
+@swept
+def run_points(
+    feed: Feed, rates: Rates, capital: float, given: Given, counted: Flags, room: Room, outcome: Outcome
+) -> None:
+    """Run P points one after the other and write what is kept of them; stop at the first fault."""
+    plain = is_plain(feed, rates)
+    for p in range(len(counted)):
+        restore(room, capital)
+        for t in range(feed.closes.shape[0]):
+            fault, missing = pass_bar(feed, rates, room, t, plain), -1
+            if fault == DONE and not room.account.bankrupt[0]:
+                missing = order(feed, given, room, (p, t), rates.lot)
+            if fault != DONE or missing >= 0:
+                blame(outcome, NO_PRICE if missing >= 0 else fault, t, missing)
+                return
+        keep(room, capital, counted[p], outcome, p)
 
 
 def given_targets(targets: Floats) -> Given:

@@ -91,14 +91,16 @@ def _write_crosses(
         fast, slow = points[p, 0], points[p, 1]
         for s in range(targets.shape[2]):
             start = min(first[s] + slow - 1, targets.shape[1])
-            was_long = False
             for t in range(start):
                 targets[p, t, s] = np.nan
-            for t in range(start, targets.shape[1]):
+            # Sums up to each close, and those up to where its two means begin.
+            now, after = sums[start + 1 :, s], targets[p, start:, s]
+            fast_from, slow_from = sums[start + 1 - fast :, s], sums[start + 1 - slow :, s]
+            was_long = False
+            for i in range(len(after)):
                 # Both means times fast x slow: products are exact where the sums are, quotients are not.
-                now = sums[t + 1, s]
-                is_long = (now - sums[t + 1 - fast, s]) * slow > (now - sums[t + 1 - slow, s]) * fast
-                targets[p, t, s] = np.nan if is_long == was_long else weight if is_long else 0.0
+                is_long = (now[i] - fast_from[i]) * slow > (now[i] - slow_from[i]) * fast
+                after[i] = np.nan if is_long == was_long else weight if is_long else 0.0
                 was_long = is_long
 
 
