@@ -193,22 +193,17 @@ def _strategy_class(backtrader: Any) -> Any:
             self.p.diary.note(order, self.column_of[id(order.data)])
 
         def prenext(self) -> None:
-            if not self.p.waits:
-                self.decide()
-            self.write_down()
+            self.live_bar(decides=not self.p.waits)
 
         def next(self) -> None:
-            self.decide()
-            self.write_down()
+            self.live_bar(decides=True)
 
-        def decide(self) -> None:
+        def live_bar(self, *, decides: bool) -> None:
             diary = self.p.diary
-            for (data, call), target in zip(self.calls, diary.targets[diary.rows[diary.bar]], strict=True):
+            targets = diary.targets[diary.rows[diary.bar]] if decides else ()
+            for (data, call), target in zip(self.calls, targets, strict=decides):
                 if target == target and len(data):  # noqa: PLR0124 - NaN means no call
                     call(data, target)
-
-        def write_down(self) -> None:
-            diary = self.p.diary
             diary.values.append(self.broker.getvalue())
             diary.cash.append(self.broker.getcash())
             diary.bar += 1
