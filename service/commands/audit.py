@@ -93,7 +93,7 @@ def _show(document: dict[str, Any], path: Any) -> None:
 
 
 def _warm_up_row(shift: dict[str, Any]) -> tuple[Any, ...]:
-    largest = "missing" if shift["difference"] is None else f"{shift['difference']:.2g}"
+    largest = "one start only" if shift["difference"] is None else f"{shift['difference']:.2g}"
     return (
         shift["artefact"],
         shift["bars"],

@@ -44,8 +44,12 @@ def test_the_audited_walk_is_the_experiments_own(history: History) -> None:
         assert a.net.equity.tobytes() == b.net.equity.tobytes()
 
 
-def test_a_recording_until_a_cut_is_the_first_part_of_the_whole_one(history: History) -> None:
-    plan = make_plan(SPEC, history)
+@pytest.mark.parametrize("engine", ["realistic", "backtrader_exact"])
+def test_a_recording_until_a_cut_is_the_first_part_of_the_whole_one(history: History, engine: str) -> None:
+    costs = {"kind": "custom", "commission_bps": 5.0}
+    made = small_walk.small_spec(engine=engine, costs=costs, policy="long_flat")
+    plan = make_plan(made, history)
+    plan = replace(plan, lanes=(plan.lanes[0], plan.lanes[-1]))
     folds = make_folds(plan, history)
     whole = recorded(plan, folds, history, history.cutoff)
     for cut in (folds[0].cutoffs[0], folds[1].cutoffs[2], folds[-1].cutoffs[-1]):
