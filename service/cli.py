@@ -10,13 +10,17 @@ from collections.abc import Sequence
 import typer
 
 from data.errors import DataError, SpecError, WayfoldError
+from service.commands import audit as audit_commands
 from service.commands import backtest as backtest_commands
 from service.commands import config as config_commands
 from service.commands import data as data_commands
 from service.commands import doctor as doctor_commands
+from service.commands import metrics as metric_commands
 from service.commands import models as model_commands
 from service.commands import reproduce as reproduce_commands
 from service.commands import runs as run_commands
+from service.commands import select as select_commands
+from service.commands import sweep as sweep_commands
 from service.output import close_output
 
 app = typer.Typer(
@@ -27,9 +31,13 @@ app = typer.Typer(
 )
 app.command("demo")(backtest_commands.demo)
 app.command("backtest")(backtest_commands.backtest)
+app.command("sweep")(sweep_commands.sweep)
+app.command("select")(select_commands.select)
+app.command("audit")(audit_commands.audit)
 app.command("report")(run_commands.report)
 app.command("reproduce")(reproduce_commands.reproduce)
 app.command("doctor")(doctor_commands.doctor)
+run_commands.app.command("metrics")(metric_commands.metrics)
 app.add_typer(run_commands.app, name="runs")
 app.add_typer(model_commands.app, name="models")
 app.add_typer(data_commands.app, name="data")

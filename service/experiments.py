@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from backtest.audit.outcome import load_audit
 from backtest.cross_check import CrossCheck
 from backtest.experiment import Places, experiment_id, run_spec
 from backtest.report.html import write_report
@@ -36,7 +37,7 @@ def run_experiment(spec: RunSpec, settings: Settings, progress: Progress, *, fre
     run = load_run(folder)
     report = folder / "report.html"
     if not stored or not report.is_file():
-        write_report(run.manifest, run.tables, report)
+        report_run(run, settings, report)
     return Done(run, folder, report, stored)
 
 
@@ -44,3 +45,14 @@ def cross_checked(spec: RunSpec, settings: Settings, done: Done, progress: Progr
     """Return, for each account the user asked for, whether backtrader makes the same of its decisions."""
     progress(0, 0, "sending the decisions through backtrader")
     return check_run(done.run, spec, spec.data.load(settings.lake))
+
+
+def report_run(run: Run, settings: Settings, path: Path) -> Path:
+    """Write the report of a run, with its audit where ``wayfold audit`` has left one, and return its path.
+
+    Raises:
+        RunError: when the audit cannot be read, or the report not be written.
+    """
+    audit = settings.audits / f"{run.id}.json"
+    found = {"audit": load_audit(audit)} if audit.is_file() else {}
+    return write_report({**run.manifest, **found}, run.tables, path)

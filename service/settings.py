@@ -30,6 +30,11 @@ class Settings:
         return self.home / "lake"
 
     @property
+    def audits(self) -> Path:
+        """Folder with one JSON file an audited run."""
+        return self.home / "audits"
+
+    @property
     def trials(self) -> Path:
         """The trial ledger."""
         return self.home / "trials.jsonl"

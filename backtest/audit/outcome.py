@@ -11,6 +11,7 @@ from backtest.audit.null_test import NullTest, run_null_test
 from backtest.audit.recording import ARTEFACTS
 from backtest.audit.span import Span
 from backtest.audit.warm_up import WarmUp, measure_warm_up
+from backtest.errors import RunError
 from backtest.experiment import Report
 from data.errors import SpecError
 from forecast.lookahead import PERTURBATIONS, Movement
@@ -119,6 +120,19 @@ def save_audit(document: dict[str, Any], path: Path) -> None:
     draft = path.with_name(f".{path.name}.draft")
     draft.write_text(json.dumps(document, indent=1, allow_nan=False))
     draft.replace(path)
+
+
+def load_audit(path: Path) -> dict[str, Any]:
+    """Return the document that ``save_audit`` wrote.
+
+    Raises:
+        RunError: when it cannot be read.
+    """
+    try:
+        document: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise RunError(f"the audit in {path} cannot be read: {error}") from error
+    return document
 
 
 def _first(leakage: Leakage) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from backtest.errors import RunError
 from backtest.report.blocks import Chart, Section
 from backtest.report.embedding import embedded, script_json
 from backtest.report.glossary import GLOSSARY
+from backtest.report.luck import luck_section
 from backtest.report.material import Material
 from backtest.report.overview import data_section, key_figures, metrics_section, provenance, verdict_words
 from backtest.report.palette import style_variables, swaps
@@ -32,6 +33,7 @@ SECTIONS = (
     calendar_section,
     folds_section,
     skill_section,
+    luck_section,
     costs_section,
     exposures_section,
     trades_section,

@@ -40,12 +40,18 @@ MEANINGS = {
 _PERCENT = {
     "total_return", "cagr", "volatility", "max_drawdown", "average_drawdown", "time_under_water", "value_at_risk",
     "expected_shortfall", "hit_rate", "best_period", "worst_period", "probabilistic_sharpe", "deflated_sharpe",
-    "average_gross_exposure", "average_net_exposure", "time_in_market",
+    "average_gross_exposure", "average_net_exposure", "time_in_market", "deflated_sharpe_effective",
+    "trade_win_rate", "break_even_win_rate", "average_win", "average_loss", "expectancy", "ulcer_index",
+    "conditional_drawdown", "alpha", "alpha_standard_error", "active_return", "tracking_error",
+    "median_participation", "high_participation", "largest_participation",
 }  # fmt: skip
-_COUNTS = {"longest_drawdown", "minimum_track_record_length"}
+_COUNTS = {
+    "longest_drawdown", "minimum_track_record_length", "closed_trades", "longest_losing_streak",
+    "capacity_at_participation", "capacity_at_impact",
+}  # fmt: skip
 _HEADLINE = (
     "total_return", "cagr", "volatility", "sharpe", "probabilistic_sharpe", "deflated_sharpe", "sortino", "max_drawdown",
-    "annual_turnover", "average_gross_exposure",
+    "alpha", "information_ratio", "annual_turnover", "average_gross_exposure", "capacity_at_participation",
 )  # fmt: skip
 
 _FIGURES = (("total_return", "Total return"), ("sharpe", "Sharpe ratio"), ("max_drawdown", "Max drawdown"))

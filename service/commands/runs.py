@@ -67,16 +67,38 @@ def compare(
 @app.command("trials")
 def trials(json_output: Json = False) -> None:
     """Show how many strategies were tried on each set of data; deleting runs does not lower the count."""
-    from collections import Counter
-
-    from backtest.trials import read_trials
+    from backtest.trials import read_trials, trials_summary
     from service.settings import read_settings
 
-    counts = Counter(trial.key for trial in read_trials(read_settings().trials))
+    ledger = read_settings().trials
+    counts = {key: trials_summary(ledger, key) for key in dict.fromkeys(t.key for t in read_trials(ledger))}
     if json_output:
-        print_json([{"data": key, "trials": count} for key, count in counts.items()])
+        print_json([{"data": key, **_trial_facts(found)} for key, found in counts.items()])
         return
-    print_table("trials", ("trials", "data"), [(count, key) for key, count in counts.items()])
+    rows = [(*_trial_row(found), key) for key, found in counts.items()]
+    print_table(
+        "trials", ("trials", "worth independent", "mean correlation", "spread of Sharpe, a bar", "data"), rows
+    )
+
+
+def _trial_facts(found: Any) -> dict[str, Any]:
+    return {
+        "trials": found.count,
+        "effective_trials": found.family.effective_count,
+        "mean_correlation": found.mean_correlation if found.pairs else None,
+        "sharpe_dispersion_a_period": found.dispersion,
+    }
+
+
+def _trial_row(found: Any) -> tuple[str, str, str, str]:
+    facts = _trial_facts(found)
+    correlation = facts["mean_correlation"]
+    return (
+        f"{found.count:,}",
+        f"{facts['effective_trials']:.1f}",
+        "n/a" if correlation is None else f"{correlation:.2f}",
+        f"{found.dispersion:.4f}",
+    )
 
 
 def report(
@@ -87,13 +109,14 @@ def report(
     json_output: Json = False,
 ) -> None:
     """Write the report of a run again and print where it is."""
-    from backtest.report.html import write_report
     from backtest.run import find_run, load_run
+    from service.experiments import report_run
     from service.settings import read_settings
 
-    folder = find_run(read_settings().runs, run)
+    settings = read_settings()
+    folder = find_run(settings.runs, run)
     found = load_run(folder)
-    path = write_report(found.manifest, found.tables, out or folder / "report.html")
+    path = report_run(found, settings, out or folder / "report.html")
     if json_output:
         print_json({"id": found.id, "report": str(path)})
         return
