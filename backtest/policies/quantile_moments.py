@@ -1,9 +1,8 @@
 """Moments of a distribution given by quantiles.
 
 The quantile function is taken as linear between neighbouring levels and flat outside the outermost two, so every
-expectation is a weighted sum over the levels: the trapezoid rule in probability, with each tail's mass on its outermost
-quantile. Flat tails understate variance and tail losses; each sum runs over one contiguous row, so that a series' result
-never depends on the series beside it.
+expectation is a sum over the levels weighted by their masses: the trapezoid rule in probability, with each tail's mass on
+its outermost quantile. Flat tails understate variance and tail losses.
 """
 
 from collections.abc import Sequence
@@ -23,23 +22,6 @@ def level_weights(levels: Floats) -> Floats:
     levels = np.asarray(levels, np.float64)
     middles = 0.5 * (levels[1:] + levels[:-1])
     return np.diff(np.concatenate([[0.0], middles, [1.0]]))
-
-
-def expectation(values: Floats, weights: Floats) -> Floats:
-    """Return the weighted sum along the last axis, (..., Q) to (...)."""
-    return np.asarray(np.add.reduce(np.ascontiguousarray(values * weights), axis=-1))
-
-
-def mean(values: Floats, levels: Floats) -> Floats:
-    """Return the mean of each distribution, (..., Q) to (...), in the unit of the values."""
-    return expectation(values, level_weights(levels))
-
-
-def variance(values: Floats, levels: Floats) -> Floats:
-    """Return the variance of each distribution, (..., Q) to (...); low by what the flat tails leave out."""
-    weights = level_weights(levels)
-    centred = values - expectation(values, weights)[..., None]
-    return expectation(centred * centred, weights)
 
 
 def normal_scale(values: Floats, levels: Floats) -> Floats:

@@ -56,8 +56,8 @@ def _chance(sharpe: Metric, label: str, count: int, expected: float) -> str:
         else "none, because its returns are too few"
     )
     return (
-        f"The best of {count} strategies without any skill would show a Sharpe ratio of about {expected:.2f} a year by luck "
-        f"alone; the best point ({label}) shows {shown}."
+        f"By the spread of their Sharpe ratios, the best of {count:,} strategies without any skill would show about "
+        f"{expected:.2f} a year by luck alone; the best point ({label}) shows {shown}."
     )
 
 

@@ -94,7 +94,7 @@ def test_the_best_are_ranked_with_intervals_and_what_luck_is_is_said(history, tm
     )
     text = " ".join(made.manifest["sentences"])
     assert "8 strategies have been tried on these data so far" in text
-    assert "The best of 8 strategies without any skill would show" in text
+    assert "the best of 8 strategies without any skill would show" in text
     assert "a sensitivity, too lenient to decide by" in text
     assert 0 <= made.manifest["deflated_sharpe"] <= made.manifest["deflated_sharpe_effective"] <= 1
 

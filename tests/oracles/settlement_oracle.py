@@ -6,9 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from backtest.policies.quantile_moments import expectation, level_weights
+from backtest.policies.quantile_moments import level_weights
 
 HALVINGS = 40
+
+
+def expectation(values: Any, masses: Any) -> Any:
+    return (values * masses).sum(axis=-1)
 
 
 def held_weights(book: Any) -> Any:
