@@ -50,11 +50,7 @@ def luck_of(best: Returns, sharpe: Metric, label: str, counts: TrialCount, point
 
 
 def _chance(sharpe: Metric, label: str, count: int, expected: float) -> str:
-    shown = (
-        f"{sharpe.value:.2f} a year"
-        if math.isfinite(sharpe.value)
-        else "none, because its returns are too few"
-    )
+    shown = f"{sharpe.value:.2f} a year" if math.isfinite(sharpe.value) else f"none ({sharpe.flag})"
     return (
         f"By the spread of their Sharpe ratios, the best of {count:,} strategies without any skill would show about "
         f"{expected:.2f} a year by luck alone; the best point ({label}) shows {shown}."
