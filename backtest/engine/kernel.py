@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 
-@compiled
+@inlined
 def equity_of(account: Account) -> float:
     """Return cash plus positions at their marks, added in the order of the series."""
     equity = account.cash[0]
@@ -254,16 +254,20 @@ def trade(feed: Feed, account: Account, rates: Rates, log: Log, t: int) -> tuple
 @inlined
 def flow_before(feed: Feed, account: Account, rates: Rates, trace: Trace, log: Log, t: int) -> float:
     """Book what comes before trading and write it to the trace; return the borrow fee."""
-    trace.interest[t] = credit_interest(account, rates) if rates.cash_rate >= 0 else 0.0
-    trace.dividends[t] = book_actions(feed, account, log, t, rates.integer) if feed.has_actions else 0.0
+    if rates.cash_rate >= 0:
+        trace.interest[t] = credit_interest(account, rates)
+    if feed.has_actions:
+        trace.dividends[t] = book_actions(feed, account, log, t, rates.integer)
     if feed.delistings.shape[0] > 0:
         delist(feed, account, log, t)
-    fee = charge_borrow(account, rates.borrow)
-    trace.borrow[t] = fee
+    fee = 0.0
+    if rates.borrow > 0.0:
+        fee = charge_borrow(account, rates.borrow)
+        trace.borrow[t] = fee
     return fee
 
 
-@compiled
+@inlined
 def bar_step(feed: Feed, account: Account, rates: Rates, trace: Trace, log: Log, t: int) -> int:
     """Advance the account over bar t and write row t of the trace; return DONE or NOT_FINITE.
 
@@ -281,7 +285,8 @@ def bar_step(feed: Feed, account: Account, rates: Rates, trace: Trace, log: Log,
         traded += account.terms[1]
         costs += account.terms[2]
     account.month[0] += traded
-    trace.funding[t] = pay_funding(feed, account, t) if feed.funding.shape[0] > 0 else 0.0
+    if feed.funding.shape[0] > 0:
+        trace.funding[t] = pay_funding(feed, account, t)
     equity = equity_of(account)
     if not np.isfinite(equity):
         return NOT_FINITE

@@ -129,7 +129,10 @@ class Rates(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """Outputs: (T,) each, ``weights`` (T, S)."""
+    """Outputs: (T,) each, ``weights`` (T, S).
+
+    The loop leaves ``dividends``, ``borrow``, ``funding`` and ``interest`` alone where bars and rates have none.
+    """
 
     equity: Floats
     cash: Floats

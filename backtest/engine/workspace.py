@@ -127,9 +127,16 @@ def _order_book(state: EngineState, codes: Integers, numbers: Floats) -> OrderBo
 
 
 def trace_for(length: int, count: int) -> Trace:
-    """Return empty outputs of ``length`` bars and ``count`` series."""
-    columns = {name: np.empty(length) for name in Trace._fields if name != "weights"}
-    return Trace(**columns, weights=np.empty((length, count)))
+    """Return empty outputs of ``length`` bars and ``count`` series.
+
+    Flows that an account does not have are never written: their zeros take no memory.
+    """
+    written = ("equity", "cash", "gross", "net", "turnover", "costs")
+    unless = ("dividends", "borrow", "funding", "interest")
+    # One block for all columns: large pages make its first use several times cheaper.
+    columns = dict(zip(written, np.empty((len(written), length)), strict=True))
+    flows = dict(zip(unless, np.zeros((len(unless), length)), strict=True))
+    return Trace(**columns, **flows, weights=np.empty((length, count)))
 
 
 def log_for(bars: int, needed: int) -> Log:
