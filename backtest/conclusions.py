@@ -11,7 +11,7 @@ from backtest.metrics.lane import lane_samples
 from backtest.metrics.table import headline, metrics_frame
 from backtest.paths import traded_bars
 from backtest.table_rows import Row, rows_by
-from backtest.trial_luck import luck_table, trial_facts, trial_sentence
+from backtest.trial_luck import luck_sentences, luck_table, trial_facts, trial_sentence
 from backtest.trials import TrialCount
 from backtest.walk import Walked
 from forecast.randomness import RandomStreams
@@ -36,7 +36,7 @@ def conclude(walked: Walked, tables: Mapping[str, pd.DataFrame], trials: TrialCo
     luck = luck_table(walked.plan.lanes, tables["equity"], trials, periods, streams.of("luck"))
     manifest = {
         "trials": {**trial_facts(trials, periods), "sentence": trial_sentence(trials.count)},
-        "verdict": verdict(walked, tables["scores"], metrics),
+        "verdict": verdict(walked, tables["scores"], metrics, luck),
         "break_even_bps": break_evens(tables["costs"]),
         "conventions": _conventions(walked),
         "defaults": _assumptions(walked),
@@ -62,7 +62,9 @@ def _periods_per_year(walked: Walked) -> float:
     return walked.history.clock.periods_per_year(walked.history.times[0], walked.history.times[-1])
 
 
-def verdict(walked: Walked, scores: pd.DataFrame, metrics: pd.DataFrame) -> dict[str, Any]:
+def verdict(
+    walked: Walked, scores: pd.DataFrame, metrics: pd.DataFrame, luck: pd.DataFrame
+) -> dict[str, Any]:
     """Return the status of the traded model's forecasts and sentences on forecasts and account, in plain words."""
     label = walked.plan.lanes[0].label
     overall = {
@@ -73,6 +75,7 @@ def verdict(walked: Walked, scores: pd.DataFrame, metrics: pd.DataFrame) -> dict
         _forecast_sentence(label, row),
         *_direction_sentences(label, overall),
         *_account_sentences(label, metrics, walked),
+        *luck_sentences(label, luck),
     ]
     return {"status": str(row["verdict"]), "scope": _scope(row), "sentences": sentences}
 

@@ -17,6 +17,7 @@ from backtest.checkpoint import Progress, load_progress, save_fold
 from backtest.conclusions import conclude
 from backtest.run import Run, code_version, require_space, run_id, save_run
 from backtest.spec import RunSpec
+from backtest.sweep.grid import require_single
 from backtest.tables import run_tables
 from backtest.trials import Trial, account_trial, add_trials, trial_key, trials_summary
 from backtest.walk import (
@@ -61,10 +62,11 @@ def run_spec(
     Finished folds are kept on disk: an interrupted run goes on from the last one. Nothing half-written is left.
 
     Raises:
-        SpecError: when folds or models do not fit the data.
+        SpecError: when the spec has a grid, or folds or models do not fit the data.
         RunError: when the disk does not take it.
     """
     begun = time.process_time()
+    require_single(spec)
     identifier = experiment_id(spec, history)
     require_space(places.runs)
     partial = places.runs / f".{identifier}.partial"

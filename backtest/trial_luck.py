@@ -6,13 +6,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from backtest.metrics.returns import LEAST_INFERENCE, until_ruin
-from backtest.metrics.selection_tests import COLUMNS, selection_tests
+from backtest.metrics.returns import LEAST_INFERENCE, NOISE, until_ruin
+from backtest.metrics.selection_tests import COLUMNS, HOLDS, selection_tests
 from backtest.metrics.significance import expected_maximum, minimum_backtest_length
 from backtest.trials import TrialCount
 from backtest.walk import Lane
 from data.panel import Floats
 from forecast.skill import is_naive
+
+CASH = "cash"
+"""What the first test of every account is against."""
 
 
 def trial_facts(trials: TrialCount, periods_per_year: float) -> dict[str, Any]:
@@ -40,12 +43,15 @@ def luck_table(
     periods_per_year: float,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
-    """Return the table ``luck``: each account that counts as a trial, tested above cash after paying for the search.
+    """Return the table ``luck``: each account that counts as a trial, tested after paying for the search.
 
-    A model asked twice counts once, here as in the ledger. Empty, with its columns, where no account counts or the test is shorter than 20 bars.
+    Tested twice: above cash, and above the benchmark held at the account's own volatility, since an account that is long
+    in a rising market beats cash without any skill. The spread of ratios that luck is judged by is that of all trials above
+    cash, both times. A model asked twice counts once, here as in the ledger. Empty, with its columns, where no account
+    counts or the test is shorter than 20 bars.
 
     Args:
-        lanes: of the run.
+        lanes: of the run, the benchmark last.
         equity: the run table ``equity``.
         trials: all trials on these data, those of this run included.
         periods_per_year: periods in a year.
@@ -53,14 +59,24 @@ def luck_table(
     """
     asked = {lane.forecaster: lane.label for lane in reversed(lanes) if lane.role == "asked"}
     counted = [label for label in reversed(asked.values()) if not is_naive(label)]
-    curves = {label: equity[equity["lane"] == label] for label in counted}
-    returns = {label: _returns(curve["equity"].to_numpy()) for label, curve in curves.items()}
-    times = equity["time"].drop_duplicates().to_numpy()[1:]
-    if not returns or len(times) < LEAST_INFERENCE:
-        return pd.DataFrame(columns=list(COLUMNS))
-    frame = pd.DataFrame(returns, index=pd.DatetimeIndex(times))
-    cash = pd.Series(0.0, index=frame.index)
-    return selection_tests(frame, cash, rng, periods_per_year=periods_per_year, family=trials.family)
+    times = pd.DatetimeIndex(equity["time"].drop_duplicates().to_numpy()[1:])
+    if not counted or len(times) < LEAST_INFERENCE:
+        return pd.DataFrame(columns=["against", *COLUMNS])
+    returns = pd.DataFrame({label: _returns(equity, label) for label in counted}, index=times)
+    benchmark = _returns(equity, lanes[-1].label)
+    against = {CASH: returns}
+    if float(benchmark.std()) > NOISE:
+        against[lanes[-1].label] = _above(returns, benchmark)
+    cash = pd.Series(0.0, index=times)
+    parts = [
+        selection_tests(above, cash, rng, periods_per_year=periods_per_year, family=trials.family)
+        for above in against.values()
+    ]
+    return (
+        pd.concat(parts, keys=against, names=["against", None])
+        .reset_index(level="against")
+        .reset_index(drop=True)
+    )
 
 
 def trial_sentence(count: int) -> str:
@@ -71,9 +87,36 @@ def trial_sentence(count: int) -> str:
     return f"{tried} been tried on these data so far; reference models and benchmarks are not counted."
 
 
-def _returns(equity: Floats) -> Floats:
+def luck_sentences(label: str, luck: pd.DataFrame) -> list[str]:
+    """Say whether an account is more than its benchmark at the same risk, once the search is paid for."""
+    own = luck[(luck["strategy"] == label) & (luck["against"] != CASH)]
+    if own.empty or not np.isfinite(own["stepwise_p"].iloc[0]):
+        return []
+    row = own.iloc[0]
+    ratio = f" (Sharpe ratio of the difference {row['sharpe']:.2f})" if np.isfinite(row["sharpe"]) else ""
+    p_value = f"{row['stepwise_p']:.3f}"
+    words = "does better" if row["verdict"] == HOLDS else "is not shown to do better"
+    sentence = (
+        f"It {words} than {row['against']} held at the same volatility{ratio}: the chance of this much by luck, corrected "
+        f"for all accounts of the run, is {p_value}, its ratio deflated for all trials {row['deflated_sharpe']:.2f}."
+    )
+    return [sentence]
+
+
+def _returns(equity: pd.DataFrame, lane: str) -> Floats:
     """Return the returns of an account, -1 at its ruin and 0 after it."""
-    known = until_ruin(equity)
-    returns = np.zeros(len(equity) - 1)
+    curve = equity.loc[equity["lane"] == lane, "equity"].to_numpy()
+    known = until_ruin(curve)
+    returns = np.zeros(len(curve) - 1)
     returns[: len(known) - 1] = known[1:] / known[:-1] - 1.0
     return returns
+
+
+def _above(returns: pd.DataFrame, benchmark: Floats) -> pd.DataFrame:
+    """Return what each account earned above the benchmark held at the account's volatility over the test.
+
+    A ratio does not depend on size, so differences beyond a total loss are made smaller, all by one factor.
+    """
+    scale = returns.std(ddof=0).to_numpy() / float(benchmark.std())
+    above = returns.to_numpy() - np.outer(benchmark, scale)
+    return pd.DataFrame(above / np.maximum(1.0, -above.min(axis=0)), returns.index, returns.columns)

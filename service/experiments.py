@@ -10,6 +10,7 @@ from backtest.report.html import write_report
 from backtest.run import MANIFEST, Run, load_run
 from backtest.run_check import check_run
 from backtest.spec import RunSpec
+from backtest.sweep.grid import require_single
 from service.clock import now_utc
 from service.output import Progress
 from service.settings import Settings
@@ -27,6 +28,7 @@ class Done:
 
 def run_experiment(spec: RunSpec, settings: Settings, progress: Progress, *, fresh: bool = False) -> Done:
     """Return the run of a spec: stored before, resumed, or made now; its report is written beside it."""
+    require_single(spec)
     progress(0, 0, "reading data")
     history = spec.data.load(settings.lake)
     folder = settings.runs / experiment_id(spec, history)
@@ -56,3 +58,10 @@ def report_run(run: Run, settings: Settings, path: Path) -> Path:
     audit = settings.audits / f"{run.id}.json"
     found = {"audit": load_audit(audit)} if audit.is_file() else {}
     return write_report({**run.manifest, **found}, run.tables, path)
+
+
+def report_again(settings: Settings, run: str) -> None:
+    """Write the report of a run again, if the run is stored, so that it shows what is known by now."""
+    folder = settings.runs / run
+    if (folder / MANIFEST).is_file():
+        report_run(load_run(folder), settings, folder / "report.html")

@@ -21,6 +21,7 @@ from backtest.report.blocks import (
 )
 from backtest.report.formats import count, is_missing, number, p_value, percent, significant, text
 from backtest.report.material import NOT_STORED, Material
+from backtest.trial_luck import CASH
 
 _TESTED = tuple(
     Column(name, title, shown, COLUMNS[name])
@@ -39,7 +40,7 @@ _TESTED = tuple(
 )
 
 NOT_AUDITED = (
-    "This experiment was not audited. `wayfold audit` changes its future and compares its past bit by bit, and runs it in "
+    "This experiment was not audited. The command wayfold audit changes its future and compares its past bit by bit, and runs it in "
     "worlds where nothing can be known."
 )
 
@@ -53,36 +54,44 @@ def luck_section(run: Material) -> Section:
 def _trials(run: Material) -> Block:
     facts = run.manifest.get("trials") or {}
     shown = (
-        ("Strategies tried on these data", "count", count),
-        ("Independent ones they are worth", "effective_count", significant),
-        ("Mean correlation of their returns", "mean_correlation", number),
-        ("Spread of their Sharpe ratios, a year", "sharpe_dispersion", number),
-        ("Best Sharpe ratio that luck would show", "expected_best_sharpe", number),
-        ("Years in which such a search finds a ratio of 1 by luck", "years_for_a_sharpe_of_1", number),
+        ("Strategies tried", "count", count),
+        ("Worth independent", "effective_count", significant),
+        ("Mean correlation", "mean_correlation", number),
+        ("Spread of Sharpe ratios", "sharpe_dispersion", number),
+        ("Best Sharpe by luck", "expected_best_sharpe", number),
+        ("Years to a Sharpe of 1 by luck", "years_for_a_sharpe_of_1", number),
     )
     return Facts(tuple((title, how(facts[key]) if key in facts else NOT_STORED) for title, key, how in shown))
 
 
 def _tests(run: Material) -> list[Block]:
-    table = run.table("luck", "strategy", "verdict")
+    table = run.table("luck", "against", "strategy", "verdict")
     if table is None:
         return [Absent("luck")]
-    caption = (
-        "Accounts that count as trials, tested above cash; small p are evidence, deflated ratios near 1 are."
-    )
-    return [
-        table_of(table, _TESTED, caption, "luck.parquet"),
-        Prose(tuple(_together(table.iloc[0]))),
-        _definitions(),
-    ]
+    blocks: list[Block] = []
+    for against, rows in table.groupby("against", sort=False):
+        blocks.append(table_of(rows, _shown(rows), _caption(run, str(against)), "luck.parquet"))
+        blocks.append(Prose(tuple(_together(rows.iloc[0], run.lane_name(str(against))))))
+    return [*blocks, _definitions()]
 
 
-def _together(row: pd.Series) -> list[str]:
+def _shown(rows: pd.DataFrame) -> tuple[Column, ...]:
+    """Return the columns, without the flag where nothing was left untested."""
+    has_flags = rows["flag"].fillna("").astype(bool).any()
+    return tuple(column for column in _TESTED if column.name != "flag" or has_flags)
+
+
+def _caption(run: Material, against: str) -> str:
+    held = "" if against == CASH else ", held at each account's own volatility"
+    return f"Above {run.lane_name(against)}{held}: small p are evidence, and so are deflated ratios near 1."
+
+
+def _together(row: pd.Series, against: str) -> list[str]:
     """Return what is said of all accounts at once: superiority, and overfitting beside its null band."""
     said = []
     if not is_missing(row["superiority_p"]):
         said.append(
-            "The chance that the best of these accounts would look this good if none beat cash: "
+            f"The chance that the best of these accounts would look this good if none beat {against}: "
             f"{p_value(row['superiority_p'])} (Hansen's test of superior predictive ability, returns scaled by their own spread)."
         )
     if not is_missing(row["overfitting"]):

@@ -35,6 +35,7 @@ def audit(
     from backtest.experiment import experiment_id
     from backtest.spec import load_spec
     from service.configs import config_path
+    from service.experiments import report_again
     from service.settings import read_settings
 
     settings = read_settings()
@@ -44,8 +45,9 @@ def audit(
         run = experiment_id(spec, spec.data.load(settings.lake))
         done = outcome.audit(make_span(spec, settings.lake, folds), cuts, worlds, progress)
     document = {"run": run, "name": spec.name, **done.document()}
-    path = settings.home / "audits" / f"{run}.json"
+    path = settings.audits / f"{run}.json"
     outcome.save_audit(document, path)
+    report_again(settings, run)
     if json_output:
         print_json({**document, "file": str(path)})
     else:

@@ -30,14 +30,18 @@ def show(config: Name, overrides: Set = None, json_output: Json = False) -> None
 
 @app.command("validate")
 def validate(config: Name, overrides: Set = None, json_output: Json = False) -> None:
-    """Check a configuration without running it; every fault is named."""
-    from backtest.spec import load_spec
+    """Check a configuration, and every point of its grid, without running it; every fault is named."""
+    from backtest.configuration import apply_overrides, read_config
+    from backtest.spec import build_spec
+    from backtest.sweep.grid import grid_points
 
-    spec = load_spec(config_path(config), overrides or [])
+    read = apply_overrides(read_config(config_path(config)), overrides or [])
+    spec, points = build_spec(read), grid_points(read)
     if json_output:
-        print_json({"valid": True, "digest": spec.digest()})
+        print_json({"valid": True, "digest": spec.digest(), "points": len(points)})
         return
-    print_line(f"{config} is valid (sha256 {spec.digest()[:12]})")
+    swept = f", {len(points)} points" if spec.grid else ""
+    print_line(f"{config} is valid{swept} (sha256 {spec.digest()[:12]})")
 
 
 @app.command("schema")

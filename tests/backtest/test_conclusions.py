@@ -13,6 +13,7 @@ import pytest
 
 from backtest.conclusions import break_evens, verdict
 from backtest.experiment import Places, run_spec
+from backtest.metrics.selection_tests import COLUMNS
 from backtest.run import Run, load_run
 from backtest.trial_luck import trial_sentence
 from data.events import CorporateActions
@@ -25,6 +26,7 @@ small_walk = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(small_walk)
 
 NAN = float("nan")
+NO_LUCK = pd.DataFrame(columns=["against", *COLUMNS])
 WALKED: Any = SimpleNamespace(
     plan=SimpleNamespace(lanes=[SimpleNamespace(label="ridge"), SimpleNamespace(label="cash")])
 )
@@ -54,7 +56,7 @@ def said(
         [metric("ridge", "total_return", own), metric("cash", "total_return", other),
          metric("ridge", "sharpe", *sharpe), metric("ridge", "deflated_sharpe", deflated)]
     )  # fmt: skip
-    return verdict(WALKED, scores, metrics)
+    return verdict(WALKED, scores, metrics, NO_LUCK)
 
 
 def test_shown_skill_is_said_with_its_size_and_its_adjusted_p_value() -> None:
