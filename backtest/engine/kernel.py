@@ -8,7 +8,16 @@ operation is fixed and nothing is allocated; the caller owns all arrays. The slo
 
 import numpy as np
 
-from backtest.engine.dealing import Deal, above_minimum, against, commission, deal_at, to_lot, within_volume
+from backtest.engine.dealing import (
+    WHOLE,
+    Deal,
+    above_minimum,
+    against,
+    commission,
+    deal_at,
+    to_lot,
+    within_volume,
+)
 from backtest.engine.flows import book_actions, charge_borrow, credit_interest, delist, liquidate, pay_funding
 from backtest.engine.layout import (
     DONE,
@@ -191,6 +200,10 @@ def buy_all(
             continue
         if share < 1.0:
             change = to_lot(change * share, rates.lot)
+        elif rates.initial > 0.0:
+            # After a first part toward zero, the rest is measured anew: rounding would leave dust of it resting.
+            rest = account.goals[s] - account.units[s]
+            change = rest if abs(rest - change) <= WHOLE * abs(change) else change
         if change != 0.0:
             value, cost = fill(feed, account, rates, log, (t, s), change)
             traded += value

@@ -453,12 +453,16 @@ class SlowAccount:
             if not all_of_it:
                 continue
             change = all_of_it if share == 1 else in_lots(all_of_it * share, self.lot)
+            if share == 1 and self.margin:
+                rest = self.goals[name] - self.units[name]
+                change = rest if abs(rest - change) <= 1e-9 * abs(change) else change
             if change:
                 value, cost = self.fill(name, change)
                 bought, buy_costs = bought + value, buy_costs + cost
             if share < 1 and not waiting and name in self.goals:
-                self.refuse(name, "margin" if self.margin else "cash", 0, self.goals[name] - self.units[name])
-                del self.goals[name]
+                rest = self.goals.pop(name) - self.units[name]
+                if rest:
+                    self.refuse(name, "margin" if self.margin else "cash", 0, rest)
         self.at_the_open(buys=True)
         return sold + bought, sell_costs + buy_costs
 
