@@ -170,14 +170,8 @@ def _conventions(walked: Walked) -> list[str]:
 
 def _assumptions(walked: Walked) -> list[str]:
     spec = walked.plan.spec
-    costs = spec.costs
     return [
-        spec.engine.terms(),
-        (
-            f"Costs one way: {costs.commission_bps:g} bp commission, {costs.half_spread_bps:g} bp half-spread, "
-            f"{costs.slippage_bps:g} bp slippage; borrowing {costs.borrow_bps_per_year:g} bp a year."
-        ),
-        "Cash earns nothing: no dated rate series was given.",
-        "Models see prices adjusted forward by actions dated so far; the account trades raw prices and books the actions.",
+        *spec.engine.terms(),
+        spec.costs.terms(),
         "Every account was replayed in one call of the engine and ended in the same bits as the walk.",
     ]

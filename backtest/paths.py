@@ -131,6 +131,11 @@ def fills_table(paths: Sequence[LanePath]) -> pd.DataFrame:
     return joined(parts)
 
 
+def rejections_table(paths: Sequence[LanePath]) -> pd.DataFrame:
+    """Return the table ``rejections``: every order, or part of one, that an account did not carry out, with the reason."""
+    return joined([of_lane(path.lane.label, path.net.rejections.frame()) for path in paths])
+
+
 def targets_table(walked: Walked) -> pd.DataFrame:
     """Return the table ``targets``: the weight of each series at each decision, NaN meaning "leave alone"."""
     lanes = walked.plan.lanes

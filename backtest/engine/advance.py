@@ -57,7 +57,7 @@ class Advance:
     units times price of its fills; and equity is cash plus units times marks.
     """
 
-    state: EngineState
+    state: Any
     times: Times
     fills: Fills
     equity: Floats

@@ -93,12 +93,22 @@ class AbstractExact(AbstractEngine):
 
         return exact_from_arrays(arrays)
 
-    def terms(self) -> str:
-        """Return one sentence that says when and how orders are filled."""
+    def terms(self) -> tuple[str, ...]:
+        """Return how orders are filled, what cash earns, and which prices are traded."""
+        waits = (
+            "nothing is decided before every series has had a bar"
+            if self.waits_for_all
+            else "each series is decided on from its first bar on"
+        )
         when = "at the same close" if self.cheat_on_close else "at the next bar's open"
-        return (
+        filled = (
             f"Decisions at a bar's close are filled {when}, as backtrader 1.9.78.123 does to the last bit: whole units, "
-            "adjusted prices; purchases beyond the cash are refused; nothing is decided before every series has had a bar."
+            f"purchases beyond the cash are refused, {waits}."
+        )
+        return (
+            filled,
+            "Cash earns nothing, and nothing liquidates an account.",
+            "Models see, and the account trades, prices adjusted forward by actions dated so far; no action is booked.",
         )
 
 

@@ -67,8 +67,8 @@ class AbstractEngine(ABC):
         """
 
     @abstractmethod
-    def terms(self) -> str:
-        """Return one sentence that says when and how orders are filled, for the report."""
+    def terms(self) -> tuple[str, ...]:
+        """Return sentences for the report: how orders are filled, what cash earns, which prices are traded."""
 
     def replay(
         self, bars: "Bars", costs: "AbstractCosts", periods_per_year: float, targets: "Floats"

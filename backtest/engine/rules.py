@@ -125,8 +125,8 @@ class EngineSpec(AbstractEngine):
 
         return from_arrays(arrays)
 
-    def terms(self) -> str:
-        """Return one sentence that says when and how orders are filled."""
+    def terms(self) -> tuple[str, ...]:
+        """Return how orders are filled, what cash earns, and which prices are traded."""
         cap = (
             "no participation cap"
             if self.participation is None
@@ -134,7 +134,16 @@ class EngineSpec(AbstractEngine):
         )
         lot = "" if self.lot is None else f" in lots of {self.lot:g}"
         rest = f"{self.units} units{lot}, {cap}{self._margin_terms()}"
-        return f"Decisions at a bar's close are filled at the next bar's {self.fill} or later, {rest}."
+        earns = (
+            "Cash earns nothing: no dated rate series was given."
+            if self.cash_rate is None
+            else f"Cash earns, and debt pays, the yearly rate of {self.cash_rate}, as known one bar before."
+        )
+        return (
+            f"Decisions at a bar's close are filled at the next bar's {self.fill} or later, {rest}.",
+            earns,
+            "Models see prices adjusted forward by actions dated so far; the account trades raw prices and books the actions.",
+        )
 
     def _margin_terms(self) -> str:
         if self.margin is None:

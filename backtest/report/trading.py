@@ -10,7 +10,17 @@ from backtest.report.charts import (
     ladder_chart,
     weights_chart,
 )
-from backtest.report.formats import count, is_missing, moment, money, number, percent, significant, text
+from backtest.report.formats import (
+    count,
+    is_missing,
+    label,
+    moment,
+    money,
+    number,
+    percent,
+    significant,
+    text,
+)
 from backtest.report.material import Material
 from backtest.report.overview import ordered_lanes, records
 
@@ -26,6 +36,11 @@ _TRADES = (
     Column("profit", "Profit", money, is_signed=True),
     Column("costs", "Costs", number),
     Column("return", "Return", percent, is_signed=True),
+)
+_REJECTIONS = (
+    Column("reason", "Reason", label),
+    Column("count", "Orders", count),
+    Column("last", "Last at", moment),
 )
 
 
@@ -70,7 +85,17 @@ def trades_section(run: Material) -> Section:
     caption = f"Trades of {run.primary}, newest first; profit is net of costs."
     table = table_of(trades, run.dated(_TRADES), caption, "trades.parquet", "tall")
     lede = f"{len(trades):,} round trips from entry to exit."
-    return Section("trades", "Trades", lede, (table,))
+    return Section("trades", "Trades", lede, (table, *_rejections(run)))
+
+
+def _rejections(run: Material) -> tuple[Block, ...]:
+    """Return what the judged account was asked for and did not carry out, by reason; nothing when it carried out all."""
+    rejected = run.own("rejections", "reason")
+    if rejected is None:
+        return ()
+    counted = rejected.groupby("reason", sort=False).agg(count=("units", "size"), last=("time", "max"))
+    caption = f"Orders of {run.primary}, or parts of them, that were not carried out."
+    return (table_of(counted.reset_index(), run.dated(_REJECTIONS), caption, "rejections.parquet"),)
 
 
 def _ladder(run: Material, costs: pd.DataFrame) -> Table:

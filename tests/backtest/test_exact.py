@@ -431,10 +431,10 @@ def test_adjusted_bars_leave_out_borrowable_shares_and_refuse_a_delisting():
 def test_both_engines_are_kinds_and_say_their_terms():
     ours = ENGINES.build({"kind": "backtrader_exact", "target": "percent", "cheat_on_close": True})
     assert isinstance(ours, ExactRules)
-    assert "at the same close" in ours.terms()
+    assert "at the same close" in ours.terms()[0]
     package = ENGINES.build("backtrader")
     assert isinstance(package, BacktraderPackage)
-    assert "at the next bar's open" in package.terms()
+    assert "at the next bar's open" in package.terms()[0]
 
 
 def test_rejections_are_listed_with_their_words():

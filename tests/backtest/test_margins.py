@@ -275,4 +275,5 @@ def test_rules_that_cannot_be_are_refused(config, message):
 def test_rules_with_margin_survive_a_file():
     spec = ENGINES.build({"kind": "realistic", "margin": {"initial": 0.3}, "lot": 100, "cash_rate": "RATE"})
     assert ENGINES.build(ENGINES.describe(spec)) == spec
-    assert "lots of 100" in spec.terms() and "margin 30% to open and 25% to hold" in spec.terms()
+    sentence = spec.terms()[0]
+    assert "lots of 100" in sentence and "margin 30% to open and 25% to hold" in sentence
