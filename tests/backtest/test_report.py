@@ -14,9 +14,11 @@ import pandas as pd
 import pytest
 
 from backtest.errors import RunError
-from backtest.report.blocks import Absent
+from backtest.metrics.selection_tests import COLUMNS
+from backtest.report.blocks import Absent, Table
 from backtest.report.charts import fold_costs_chart, fold_turnover_chart
 from backtest.report.html import MAX_BYTES, render_report, write_report
+from backtest.report.luck import luck_section
 from backtest.report.material import Material
 from backtest.report.overview import MEANINGS, metrics_section, verdict_words
 from backtest.report.palette import GROUNDS, PALETTE, diverging, swaps
@@ -43,6 +45,7 @@ OWN_SECTION = {
     "costs": costs_section,
     "weights": exposures_section,
     "trades": trades_section,
+    "luck": luck_section,
     "findings": findings_section,
     "fits": fits_section,
 }
@@ -103,6 +106,38 @@ def html(run):
 @pytest.fixture(scope="module")
 def page(html):
     return Page(html)
+
+
+def test_the_luck_section_tests_above_cash_and_above_the_benchmark_and_defines_each_column(run, page):
+    manifest, tables = run
+    section = luck_section(Material(manifest, tables))
+    shown = [block for block in section.blocks if isinstance(block, Table)]
+    assert [len(table.rows) for table in shown[:2]] == [1, 1]
+    assert shown[0].caption.startswith("Above cash:")
+    assert "held at each account's own volatility" in shown[1].caption
+    assert "Not tested" not in [heading.title for heading in shown[0].headings]
+    assert {heading.help for heading in shown[0].headings} == {row[1].text for row in shown[2].rows} - {
+        COLUMNS["flag"]
+    }
+    assert "accounts without skill give 8 % to 91 %" in page.text.replace("\u00a0", " ")
+    assert "This experiment was not audited" in page.text
+
+
+def test_an_audit_is_shown_with_what_it_found(run):
+    manifest, tables = run
+    audit = {"sentences": ["Nothing moved at 8 cuts."], "table": [{"artefact": "fits", "raised": "0 of 8"}]}
+    text = Page(render_report({**manifest, "audit": audit}, tables)).text
+    assert "Nothing moved at 8 cuts." in text
+    assert "0 of 8" in text
+    assert "was not audited" not in text
+
+
+def test_what_was_not_carried_out_is_counted_by_reason(run):
+    table = trades_section(Material(*run)).blocks[1]
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["cash", "2", "2003-03-27"],
+        ["shortable", "1", "2003-02-27"],
+    ]
 
 
 def test_a_report_is_one_file_below_its_size_limit(run, tmp_path):

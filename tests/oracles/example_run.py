@@ -48,6 +48,8 @@ def example_run(
         "calibration": _calibration(),
         "pit": _pit(rng),
         "metrics": _metrics(equity),
+        "luck": _luck(),
+        "rejections": _rejections(times, names),
         "costs": _costs(),
         "drawdowns": _drawdowns(equity),
         "monthly": _periodic(equity, "ME"),
@@ -56,6 +58,40 @@ def example_run(
         "findings": _findings(times, names),
     }
     return _manifest(seed, times, names, status), tables
+
+
+def _luck() -> pd.DataFrame:
+    same = {
+        "superiority_p": 0.21, "overfitting": 0.44, "overfitting_null_low": 0.08, "overfitting_null_high": 0.91,
+        "trials": 12, "effective_trials": 4.5, "periods": 2599, "flag": "",
+    }  # fmt: skip
+    rows = [
+        {
+            "against": against, "strategy": "ridge", "sharpe": ratio, "alone_p": alone, "holm_p": min(1.0, 12 * alone),
+            "bonferroni_p": min(1.0, 12 * alone), "deflated_sharpe": deflated, "deflated_sharpe_effective": deflated + 0.1,
+            "stepwise_p": alone * 2, "is_superior": False, "confidence_set_p": 1.0, "in_confidence_set": True,
+            "verdict": verdict, **same,
+        }
+        for against, ratio, alone, deflated, verdict in (
+            ("cash", 0.61, 0.02, 0.74, "would hold alone, not after the search"),
+            ("benchmark", -0.12, 0.64, 0.11, "not told apart from luck"),
+        )
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _rejections(times: pd.DatetimeIndex, names: tuple[str, ...]) -> pd.DataFrame:
+    when = times[[20, 40, 60]]
+    return pd.DataFrame(
+        {
+            "lane": "ridge",
+            "time": when,
+            "series": names[0],
+            "units": [3.0, -2.0, 1.0],
+            "reason": ["cash", "shortable", "cash"],
+            "order": 0,
+        }
+    )
 
 
 def _equity(rng: np.random.Generator, times: pd.DatetimeIndex, folds: np.ndarray) -> pd.DataFrame:
@@ -435,8 +471,13 @@ def _manifest(seed: int, times: pd.DatetimeIndex, names: tuple[str, ...], status
         "benchmark": "benchmark",
         "folds": 10,
         "trials": {
-            "count": 3,
-            "sentence": "3 trials have been recorded on this data; the deflated Sharpe ratio counts all of them.",
+            "count": 12,
+            "sharpe_dispersion": 0.31,
+            "mean_correlation": 0.68,
+            "effective_count": 4.5,
+            "expected_best_sharpe": 0.5,
+            "years_for_a_sharpe_of_1": 2.7,
+            "sentence": "12 trials have been recorded on this data; the deflated Sharpe ratio counts all of them.",
         },
         "verdict": {
             "status": status,

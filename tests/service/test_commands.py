@@ -5,7 +5,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,14 @@ import pandas as pd
 import pytest
 
 import backtest.experiment
+from backtest import cross_check
+from backtest.audit.outcome import save_audit
 from backtest.run import load_run
 from backtest.yaml12 import dump_yaml, load_yaml
 from service.cli import main
 from service.commands import backtest as backtest_commands
+from service.experiments import report_again
+from service.settings import Settings
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -110,6 +114,8 @@ JSON_COMMANDS = [
     ("runs", "ls"),
     ("runs", "show", "latest"),
     ("runs", "trials"),
+    ("runs", "metrics", "latest"),
+    ("runs", "metrics", "latest", "--as", "all"),
     ("report", "latest"),
     ("models", "ls"),
     ("data", "ls"),
@@ -191,6 +197,44 @@ def test_an_identical_run_is_shown_at_once(command: Command, monkeypatch: pytest
     assert answer.code == 0
     assert answer.err == "this very run was stored already; --fresh runs it again\n"
     assert Path(answer.out.splitlines()[-1].removeprefix("report  ")).is_file()
+
+
+def test_cross_check_says_that_backtrader_makes_the_same_of_the_decisions(command: Command) -> None:
+    answer = command("backtest", "small.yaml", "--quiet", "--cross-check")
+    assert answer.code == 0
+    [line] = [each for each in answer.out.splitlines() if each.startswith("cross-check")]
+    assert line.startswith("cross-check  bootstrap: identical to backtrader 1.9.78.123: ")
+
+
+def test_a_difference_from_backtrader_is_named_and_exits_1(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = cross_check.run_package
+
+    def one_bit_off(*arguments: Any) -> Any:
+        found = honest(*arguments)
+        return replace(found, cash=np.nextafter(found.cash, 0))
+
+    monkeypatch.setattr(cross_check, "run_package", one_bit_off)
+    answer = command("backtest", "small.yaml", "--quiet", "--cross-check", "--json")
+    assert answer.code == 1
+    assert re.match(r"different: cash at \S+ is 1000000.0 here", answer.document["cross_check"]["bootstrap"])
+
+
+def test_a_report_shows_the_audit_that_was_made_of_its_run(command: Command, home: Path) -> None:
+    settings = Settings(home / "home")
+    run = command("runs", "show", "latest", "--json").document["id"]
+    report = settings.runs / run / "report.html"
+    assert "was not audited" in report.read_text()
+    document = {
+        "leaks": False,
+        "sentences": ["Nothing moved."],
+        "table": [{"artefact": "fits", "raised": "0 of 8"}],
+    }
+    save_audit(document, settings.audits / f"{run}.json")
+    report_again(settings, run)
+    assert "was not audited" not in report.read_text()
+    assert "Nothing moved." in report.read_text() and "0 of 8" in report.read_text()
 
 
 def test_quiet_says_nothing_beside_the_result(command: Command) -> None:
