@@ -31,6 +31,9 @@ from backtest.errors import EngineError
 from backtest.policies.base import Decision
 from data.panel import Floats, Times, as_time, read_only
 
+TIMES_AT_ONCE = 65_536
+"""Lines of a log that are dated together."""
+
 
 @dataclass(frozen=True, eq=False)
 class Advance:
@@ -294,7 +297,7 @@ class _Lines:
         rows, columns, reasons, orders = _joined(self.places, 4, np.int64)
         units, prices, commissions, spreads, slippages = _joined(self.values, 5, np.float64)
         return Fills(
-            bars.times[rows],
+            _times_of(rows, bars),
             columns,
             bars.series,
             units,
@@ -310,7 +313,16 @@ class _Lines:
         """Return every rejection."""
         rows, columns, reasons, orders = _joined(self.refusals, 4, np.int64)
         (units,) = _joined([part[None, :] for part in self.remainders], 1, np.float64)
-        return Rejections(bars.times[rows], columns, bars.series, units, reasons, orders)
+        return Rejections(_times_of(rows, bars), columns, bars.series, units, reasons, orders)
+
+
+def _times_of(rows: Integers, bars: Bars) -> Times:
+    """Return the ends of the bars, written over the row numbers: a long log has no room for a second column."""
+    ends = bars.times.view(np.int64)
+    for start in range(0, len(rows), TIMES_AT_ONCE):
+        part = slice(start, start + TIMES_AT_ONCE)
+        rows[part] = ends[rows[part]]
+    return rows.view("datetime64[ns]")
 
 
 def _joined(parts: list[npt.NDArray[Any]], rows: int, kind: type) -> npt.NDArray[Any]:

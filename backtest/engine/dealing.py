@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backtest.engine.layout import Account, Feed, Log, Rates, compiled, inlined
+from backtest.engine.layout import Account, Feed, Log, Rates, helper, inlined
 
 WHOLE = 1e-9
 """A result this close to a whole number (relative) is that number: 300 units * 1/3 are 100."""
@@ -27,22 +27,20 @@ class Deal(NamedTuple):
 
 @inlined
 def record(log: Log, place: tuple[int, int], reason: int, order: int, units: float, price: float) -> int:
-    """Append a fill without costs; return its position."""
+    """Append a fill without costs; return its position. Zeros stand in a new log already and are not written."""
     n = log.filled[0]
     log.places[0, n] = place[0]
     log.places[1, n] = place[1]
     log.places[2, n] = reason
-    log.places[3, n] = order
+    if order != 0:
+        log.places[3, n] = order
     log.values[0, n] = units
     log.values[1, n] = price
-    log.values[2, n] = 0.0
-    log.values[3, n] = 0.0
-    log.values[4, n] = 0.0
     log.filled[0] = n + 1
     return int(n)
 
 
-@compiled
+@helper
 def refuse(log: Log, place: tuple[int, int], reason: int, order: int, units: float) -> None:
     """Append units that will not be traded."""
     n = log.refused[0]
@@ -68,7 +66,7 @@ def to_lot(units: float, lot: float) -> float:
     return float(nearest * lot + 0.0)
 
 
-@compiled
+@helper
 def whole_units(units: float) -> float:
     """Return units truncated toward zero, after forgiving the rounding of the split ratio."""
     nearest = np.rint(units)
@@ -127,7 +125,7 @@ def commission(account: Account, rates: Rates, value: float, units: float) -> fl
     return float(fee)
 
 
-@compiled
+@helper
 def above_minimum(rates: Rates, before: float, fee: float) -> float:
     """Return what an order still owes for one more part, when parts worth ``before`` were charged (-1 for none)."""
     if before < 0.0:
@@ -161,7 +159,10 @@ def deal_at(
         total = size * abs(paid - deal.price)
         spread = min(spread, total)
         slippage = total - spread
-    log.values[2, n] = fee
-    log.values[3, n] = spread
-    log.values[4, n] = slippage
+    if fee != 0.0:
+        log.values[2, n] = fee
+    if spread != 0.0:
+        log.values[3, n] = spread
+    if slippage != 0.0:
+        log.values[4, n] = slippage
     return size * paid, fee + spread + slippage, raw

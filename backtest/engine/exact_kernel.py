@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backtest.engine.layout import Flags, Integers, compiled, inlined
+from backtest.engine.layout import Flags, Integers, compiled, helper, inlined
 from data.panel import Floats
 
 PERCENT, VALUE, SIZE = 0, 1, 2
@@ -142,7 +142,7 @@ def floor_divide(a: float, b: float) -> float:
     return exact_floor_divide(a, b)
 
 
-@compiled
+@helper
 def exact_floor_divide(a: float, b: float) -> float:
     """Return Python's ``a // b`` for a >= 0 and b > 0, through the exact remainder."""
     quotient = (a - np.fmod(a, b)) / b
@@ -166,7 +166,7 @@ def value_of(account: Account) -> float:
     return float(account.cash[0] + total)
 
 
-@compiled
+@helper
 def refuse(refused: Refused, t: int, s: int, units: float, reason: int) -> None:
     """Append a rejection."""
     n = refused.refused[0]

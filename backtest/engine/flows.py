@@ -13,13 +13,13 @@ from backtest.engine.layout import (
     Feed,
     Log,
     Rates,
-    compiled,
+    helper,
     inlined,
 )
 from backtest.engine.resting import end_orders, split_orders
 
 
-@compiled
+@helper
 def credit_interest(account: Account, rates: Rates) -> float:
     """Pay one bar of the rate known at the last close on the cash, below zero too; return the interest."""
     if account.bankrupt[0]:
@@ -32,7 +32,7 @@ def credit_interest(account: Account, rates: Rates) -> float:
     return float(interest)
 
 
-@compiled
+@helper
 def split(feed: Feed, account: Account, log: Log, place: tuple[int, int], integer: bool) -> None:
     """Multiply units and resting orders by the ratio, divide the mark; fractions are paid out at the open."""
     t, s = place
@@ -77,7 +77,7 @@ def book_actions(feed: Feed, account: Account, log: Log, t: int, integer: bool) 
     return received
 
 
-@compiled
+@helper
 def delist(feed: Feed, account: Account, log: Log, t: int) -> None:
     """Pay out the series that are delisted in this bar and end their orders for good."""
     for s in range(len(account.units)):
@@ -106,7 +106,7 @@ def charge_borrow(account: Account, borrow: float) -> float:
     return fee
 
 
-@compiled
+@helper
 def pay_funding(feed: Feed, account: Account, t: int) -> float:
     """Exchange funding at the close on the units held then; return what was received, below zero when paid."""
     received = 0.0
@@ -118,7 +118,7 @@ def pay_funding(feed: Feed, account: Account, t: int) -> float:
     return received
 
 
-@compiled
+@helper
 def liquidate(account: Account, log: Log, t: int) -> None:
     """Close a bankrupt account at its marks and end all its orders."""
     for s in range(len(account.units)):

@@ -36,6 +36,7 @@ from backtest.engine.layout import (
     Rates,
     Trace,
     compiled,
+    helper,
     inlined,
 )
 from backtest.engine.margins import call_margin, cut_short, need, refuse_rest, room, share_of, toward_zero
@@ -56,6 +57,7 @@ __all__ = [
     "equity_of",
     "room_needed",
     "run",
+    "set_goals",
     "size",
 ]
 
@@ -71,7 +73,7 @@ def equity_of(account: Account) -> float:
 
 
 @inlined
-def size(account: Account, tradable: Flags, weights: Floats, lot: float) -> int:
+def set_goals(account: Account, tradable: Flags, weights: Floats, lot: float) -> int:
     """Turn target weights into unit goals at the marks; return the series that has no price, or -1.
 
     NaN leaves a position and its resting order alone, ``END_ORDER`` the position only; a goal that is already held ends
@@ -95,6 +97,12 @@ def size(account: Account, tradable: Flags, weights: Floats, lot: float) -> int:
         account.fees[s] = -1.0
         account.called[s] = False
     return -1
+
+
+@compiled
+def size(account: Account, tradable: Flags, weights: Floats, lot: float) -> int:
+    """Do what ``set_goals`` does, for a single decision."""
+    return set_goals(account, tradable, weights, lot)
 
 
 @inlined
@@ -172,7 +180,7 @@ def affordable(feed: Feed, account: Account, rates: Rates, t: int) -> float:
     return share_of(max(account.cash[0], 0.0), needed, fixed)
 
 
-@compiled
+@helper
 def coverable(feed: Feed, account: Account, rates: Rates, t: int) -> float:
     """Return the share of the bar's opening trades that the margin covers, 1 for all."""
     needed, fixed = 0.0, 0.0
@@ -284,7 +292,7 @@ def flow_before(feed: Feed, account: Account, rates: Rates, trace: Trace, log: L
 def bar_step(feed: Feed, account: Account, rates: Rates, trace: Trace, log: Log, t: int) -> int:
     """Advance the account over bar t and write row t of the trace; return DONE or NOT_FINITE.
 
-    Targets and new orders are not part of it: ``size`` and ``place_orders`` take those decided at close t afterwards.
+    Targets and new orders are not part of it: ``set_goals`` and ``place_orders`` take those decided at close t afterwards.
     """
     before = equity_of(account)
     fee = flow_before(feed, account, rates, trace, log, t)
@@ -340,7 +348,7 @@ def run(
         if fault != DONE:
             return fault, t, -1
         if targets.shape[0] > 0 and not account.bankrupt[0]:
-            missing = size(account, feed.tradable, targets[t], rates.lot)
+            missing = set_goals(account, feed.tradable, targets[t], rates.lot)
             if missing >= 0:
                 return NO_PRICE, t, missing
         if account.orders.counts[1] < len(account.orders.codes):

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar, cast
 import numba
 import numpy as np
 import numpy.typing as npt
+from numba.core.registry import CPUDispatcher
 
 from data.panel import Floats
 
@@ -150,6 +151,9 @@ class Trace(NamedTuple):
 class Log(NamedTuple):
     """Fills: (1,) ``filled``, (4, N) ``places``: row, column, reason, order; (5, N) ``values``: units, price, three costs.
 
+    A new log is all zeros; orders and costs are written where they are not 0, so that memory goes to what happened. One that
+    is used again keeps what it held of them.
+
     Rejections: (1,) ``refused``, (4, M) ``refusals``: row, column, reason, order; (M,) ``remainders``: units.
     """
 
@@ -164,23 +168,41 @@ class Log(NamedTuple):
 def compiled(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """Return the function compiled on first call and cached on disk; plain IEEE arithmetic, no reordering.
 
+    Python calls these; what only they call is a ``helper`` or ``inlined``, which compiles in half the time.
     The caller owns every array, so reference counts (``_nrt``), an atomic write for each array that a helper takes,
     are left out: without this a bar of one series costs twenty times as much. Threads may call it side by side.
     """
     return _compiled(function)
 
 
+class _Indoors(CPUDispatcher):
+    """A function without a door from Python; a call from there would end the process."""
+
+    def __call__(self, *_: object, **__: object) -> None:
+        """Refuse.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError(f"{self.py_func.__name__} is called by compiled functions alone")
+
+
+def helper(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Return the function compiled for other compiled functions alone."""
+    return _compiled(function, no_cpython_wrapper=True)
+
+
 def inlined(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Return the function compiled as ``compiled`` does and written out wherever it is called: for what every bar runs."""
-    return _compiled(function, forceinline=True)
+    """Return a ``helper`` that is written out wherever it is called: for what every bar runs."""
+    return _compiled(function, no_cpython_wrapper=True, forceinline=True)
 
 
-def _compiled(
-    function: Callable[Arguments, Result], forceinline: bool = False
-) -> Callable[Arguments, Result]:
+def _compiled(function: Callable[Arguments, Result], **options: bool) -> Callable[Arguments, Result]:
     njit: Any = numba.njit  # its stub leaves ``_nrt`` out
-    options = {"nogil": True, "forceinline": forceinline, "no_cfunc_wrapper": True, "_nrt": False}
-    dispatcher = njit(cache=True, error_model="numpy", **options)(function)
+    shared = {"cache": True, "error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True, "_nrt": False}
+    dispatcher = njit(**shared, **options)(function)
+    if "no_cpython_wrapper" in options:
+        dispatcher.__class__ = _Indoors
     # The cache looks at the function's own file only; a helper that changed in another file would go unnoticed.
     dispatcher._cache._cache_file._source_stamp = _stamp(Path(function.__code__.co_filename))
     return cast(Callable[Arguments, Result], dispatcher)

@@ -12,7 +12,7 @@ from backtest.engine.layout import (
     Feed,
     Log,
     Rates,
-    compiled,
+    helper,
     inlined,
 )
 from backtest.engine.resting import end_orders
@@ -21,7 +21,7 @@ CASH_MARGIN = 1.0 - 2.0**-40
 """Scaled trades leave this little of the room, so that their rounded sum never exceeds it."""
 
 
-@compiled
+@helper
 def toward_zero(held: float, units: float) -> float:
     """Return the part of a trade that brings a position nearer to zero."""
     if held * units >= 0.0:
@@ -29,7 +29,7 @@ def toward_zero(held: float, units: float) -> float:
     return -held if abs(units) > abs(held) else units
 
 
-@compiled
+@helper
 def within_shortable(
     feed: Feed, account: Account, rates: Rates, place: tuple[int, int], units: float
 ) -> float:
@@ -41,7 +41,7 @@ def within_shortable(
     return min(0.0, -to_lot(max(held, 0.0) + max(limit + min(held, 0.0), 0.0), rates.lot))
 
 
-@compiled
+@helper
 def room(feed: Feed, account: Account, rates: Rates, t: int, at_close: bool) -> float:
     """Return the value of positions that may be opened: equity / initial margin less what is held.
 
@@ -58,7 +58,7 @@ def room(feed: Feed, account: Account, rates: Rates, t: int, at_close: bool) -> 
     return float(equity / rates.initial - gross)
 
 
-@compiled
+@helper
 def need(
     feed: Feed, account: Account, rates: Rates, place: tuple[int, int], units: float, price: float
 ) -> float:
@@ -77,7 +77,7 @@ def share_of(room: float, needed: float, fixed: float) -> float:
     return float(max(room - fixed, 0.0) / needed * CASH_MARGIN)
 
 
-@compiled
+@helper
 def paid_by_cash(account: Account, rates: Rates, price: float, units: float, before: float) -> float:
     """Return a purchase cut to the cash, at a price that includes its costs."""
     needed = units * price + commission(account, rates, units * price, units)
@@ -86,7 +86,7 @@ def paid_by_cash(account: Account, rates: Rates, price: float, units: float, bef
     return units if share == 1.0 else to_lot(units * share, rates.lot)
 
 
-@compiled
+@helper
 def covered_by_margin(
     feed: Feed,
     account: Account,
@@ -109,14 +109,14 @@ def covered_by_margin(
     return units if share == 1.0 else less + to_lot(more * share, rates.lot)
 
 
-@compiled
+@helper
 def refuse_rest(log: Log, rates: Rates, place: tuple[int, int], order: int, units: float) -> None:
     """Refuse what cash or margin did not allow."""
     if units != 0.0:
         refuse(log, place, MARGIN if rates.initial > 0.0 else CASH, order, units)
 
 
-@compiled
+@helper
 def cut_short(
     feed: Feed, account: Account, rates: Rates, log: Log, place: tuple[int, int], units: float
 ) -> float:
@@ -132,7 +132,7 @@ def cut_short(
     return allowed
 
 
-@compiled
+@helper
 def call_margin(account: Account, rates: Rates, log: Log, t: int, equity: float) -> None:
     """Order every position reduced to the initial margin where equity is below the maintenance margin."""
     gross = 0.0

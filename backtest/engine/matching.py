@@ -43,31 +43,31 @@ from backtest.engine.layout import (
     Log,
     OrderBook,
     Rates,
-    compiled,
+    helper,
 )
 from backtest.engine.margins import covered_by_margin, paid_by_cash, within_shortable
 from backtest.engine.resting import after_fill, end_order, range_of
 
 
-@compiled
+@helper
 def at_or_better(units: float, price: float, limit: float) -> bool:
     """Return whether a limit allows a price."""
     return price <= limit if units > 0.0 else price >= limit
 
 
-@compiled
+@helper
 def beyond(units: float, price: float, limit: float) -> bool:
     """Return whether a price traded through a limit."""
     return price < limit if units > 0.0 else price > limit
 
 
-@compiled
+@helper
 def reached(units: float, price: float, stop: float) -> bool:
     """Return whether a price sets off a stop."""
     return price >= stop if units > 0.0 else price <= stop
 
 
-@compiled
+@helper
 def stop_of(orders: OrderBook, i: int) -> float:
     """Return the price at which an order sets off; a trailing one's follows the extremes through the last bar."""
     if orders.codes[i, KIND] != TRAILING_STOP:
@@ -78,14 +78,14 @@ def stop_of(orders: OrderBook, i: int) -> float:
     return float(extreme - trail if orders.numbers[i, UNITS] < 0.0 else extreme + trail)
 
 
-@compiled
+@helper
 def waits_at_limit(orders: OrderBook, i: int) -> bool:
     """Return whether an order waits at its limit, as a stop-limit does once it was set off."""
     kind = orders.codes[i, KIND]
     return bool(kind == LIMIT or (kind == STOP_LIMIT and orders.codes[i, TRIGGERED] == 1))
 
 
-@compiled
+@helper
 def price_at(orders: OrderBook, i: int, price: float) -> float:
     """Return the price if the order fills at a known first price, NaN if not; a stop may be set off by it, for good."""
     kind, units = orders.codes[i, KIND], orders.numbers[i, UNITS]
@@ -102,7 +102,7 @@ def price_at(orders: OrderBook, i: int, price: float) -> float:
     return price if at_or_better(units, price, orders.numbers[i, LIMIT_PRICE]) else np.nan
 
 
-@compiled
+@helper
 def price_at_limit(feed: Feed, orders: OrderBook, i: int, t: int) -> float:
     """Return the limit if the bar traded through it while the order waited, NaN if not or if that cannot be told."""
     place = (t, orders.codes[i, SERIES])
@@ -114,7 +114,7 @@ def price_at_limit(feed: Feed, orders: OrderBook, i: int, t: int) -> float:
     return limit if beyond(units, seen, limit) else np.nan
 
 
-@compiled
+@helper
 def price_on_the_way(feed: Feed, orders: OrderBook, i: int, t: int) -> tuple[float, bool]:
     """Return the price at which the bar fills the order after its open, NaN for none, and whether it waited there."""
     begun = orders.numbers[i, BEGUN]
@@ -138,7 +138,7 @@ def price_on_the_way(feed: Feed, orders: OrderBook, i: int, t: int) -> tuple[flo
     return (stop if at_or_better(units, stop, orders.numbers[i, LIMIT_PRICE]) else np.nan), False
 
 
-@compiled
+@helper
 def permitted(
     feed: Feed, account: Account, rates: Rates, place: tuple[int, int], deal: Deal, before: float, moment: int
 ) -> tuple[float, int]:
@@ -159,7 +159,7 @@ def permitted(
     return allowed, reason
 
 
-@compiled
+@helper
 def fill_order(
     feed: Feed,
     account: Account,
@@ -199,14 +199,14 @@ def fill_order(
     return bool(allowed != 0.0)
 
 
-@compiled
+@helper
 def may_fill(orders: OrderBook, i: int) -> bool:
     """Return whether an order may still be filled in this bar."""
     waiting = orders.codes[i, ALIVE] == 1 and orders.codes[i, TRIED] == 0
     return bool(waiting and orders.numbers[i, RELEASED] > abs(orders.numbers[i, FILLED]))
 
 
-@compiled
+@helper
 def match_open(feed: Feed, account: Account, rates: Rates, log: Log, t: int, side: float) -> bool:
     """Fill what the open fills, of one side; return whether a market order of that side is left waiting."""
     orders = account.orders
@@ -224,14 +224,14 @@ def match_open(feed: Feed, account: Account, rates: Rates, log: Log, t: int, sid
     return waiting
 
 
-@compiled
+@helper
 def may_rest(orders: OrderBook, i: int) -> bool:
     """Return whether an order still has units to fill, in this bar or later."""
     unfilled = orders.numbers[i, RELEASED] > abs(orders.numbers[i, FILLED])
     return bool(orders.codes[i, ALIVE] == 1 and unfilled)
 
 
-@compiled
+@helper
 def match_one(feed: Feed, account: Account, rates: Rates, log: Log, t: int, limits: bool) -> bool:
     """Fill the first order that the bar touched on its way, of those that wait at a limit or of the others."""
     orders = account.orders
@@ -250,7 +250,7 @@ def match_one(feed: Feed, account: Account, rates: Rates, log: Log, t: int, limi
     return False
 
 
-@compiled
+@helper
 def match_on_the_way(feed: Feed, account: Account, rates: Rates, log: Log, t: int) -> None:
     """Fill what the bar touched after its open: whenever a stop can be filled it goes before any limit."""
     found = True
@@ -260,7 +260,7 @@ def match_on_the_way(feed: Feed, account: Account, rates: Rates, log: Log, t: in
         )
 
 
-@compiled
+@helper
 def match_close(feed: Feed, account: Account, rates: Rates, log: Log, t: int) -> None:
     """Fill the orders that asked for the close, in their order."""
     orders = account.orders

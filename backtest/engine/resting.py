@@ -33,13 +33,13 @@ from backtest.engine.layout import (
     Feed,
     Log,
     OrderBook,
-    compiled,
+    helper,
 )
 
 DAY_NS = 86_400_000_000_000
 
 
-@compiled
+@helper
 def end_orders(account: Account, log: Log, t: int, series: int, reason: int) -> None:
     """End the orders of a series (-1 for all) and refuse what was not filled."""
     orders = account.orders
@@ -49,7 +49,7 @@ def end_orders(account: Account, log: Log, t: int, series: int, reason: int) -> 
             end_order(account, log, t, i, reason)
 
 
-@compiled
+@helper
 def end_order(account: Account, log: Log, t: int, i: int, reason: int) -> None:
     """End one order and refuse what was not filled."""
     orders = account.orders
@@ -58,7 +58,7 @@ def end_order(account: Account, log: Log, t: int, i: int, reason: int) -> None:
     refuse(log, (t, orders.codes[i, SERIES]), reason, orders.codes[i, ID], left)
 
 
-@compiled
+@helper
 def split_orders(orders: OrderBook, series: int, ratio: float, integer: bool) -> None:
     """Multiply the units of a series' orders by the ratio and divide their prices."""
     for k in range(orders.counts[0]):
@@ -75,7 +75,7 @@ def split_orders(orders: OrderBook, series: int, ratio: float, integer: bool) ->
             numbers[TRAIL] = numbers[TRAIL] / ratio
 
 
-@compiled
+@helper
 def open_orders(feed: Feed, account: Account, log: Log, t: int) -> None:
     """Begin a bar: end the orders that expired before its end, and forget the last bar."""
     orders = account.orders
@@ -95,7 +95,7 @@ def open_orders(feed: Feed, account: Account, log: Log, t: int) -> None:
             end_order(account, log, t, i, EXPIRED)
 
 
-@compiled
+@helper
 def after_fill(orders: OrderBook, i: int, price: float, moment: int) -> None:
     """End the rest of the order's group and its parent's remainder; release its children at the price it was filled at."""
     group, parent, own = orders.codes[i, GROUP], orders.codes[i, PARENT], orders.codes[i, ID]
@@ -115,7 +115,7 @@ def after_fill(orders: OrderBook, i: int, price: float, moment: int) -> None:
             orders.numbers[j, RELEASED] = min(abs(orders.numbers[j, UNITS]), abs(orders.numbers[i, FILLED]))
 
 
-@compiled
+@helper
 def rests(orders: OrderBook, i: int) -> bool:
     """Return whether an order has something left to do; one whose parent ended is its own from then on."""
     if orders.codes[i, ALIVE] == 0:
@@ -130,7 +130,7 @@ def rests(orders: OrderBook, i: int) -> bool:
     return bool(orders.numbers[i, RELEASED] > abs(orders.numbers[i, FILLED]))
 
 
-@compiled
+@helper
 def range_of(feed: Feed, place: tuple[int, int]) -> tuple[float, float]:
     """Return the lowest and highest price known of a bar, NaN when there is none."""
     low, high = feed.lows[place], feed.highs[place]
@@ -141,7 +141,7 @@ def range_of(feed: Feed, place: tuple[int, int]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-@compiled
+@helper
 def follow(feed: Feed, orders: OrderBook, i: int, t: int) -> None:
     """Let a trailing stop follow the bar's extreme, or its close when the order was released inside the bar."""
     if orders.codes[i, INSIDE] == AT_CLOSE or orders.numbers[i, RELEASED] == 0.0:
@@ -155,7 +155,7 @@ def follow(feed: Feed, orders: OrderBook, i: int, t: int) -> None:
     orders.numbers[i, EXTREME] = np.fmax(extreme, high) if sells else np.fmin(extreme, low)
 
 
-@compiled
+@helper
 def close_orders(feed: Feed, account: Account, t: int) -> None:
     """End a bar: keep what still rests, in its order of priority, and let trailing stops follow."""
     orders = account.orders
@@ -175,7 +175,7 @@ def close_orders(feed: Feed, account: Account, t: int) -> None:
     orders.counts[0] = kept
 
 
-@compiled
+@helper
 def place_orders(account: Account, t: int) -> int:
     """Let the orders placed at close t rest; return the series of one that was delisted, or -1."""
     orders = account.orders

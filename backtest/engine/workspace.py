@@ -149,8 +149,8 @@ def log_for(bars: int, needed: int) -> Log:
     room = min(max(bars, 1) * needed, LINES + needed)
     return Log(
         filled=np.zeros(1, np.int64),
-        places=np.empty((4, room), np.int64),
-        values=np.empty((5, room)),
+        places=np.zeros((4, room), np.int64),
+        values=np.zeros((5, room)),
         refused=np.zeros(1, np.int64),
         refusals=np.empty((4, room), np.int64),
         remainders=np.empty(room),

@@ -5,11 +5,9 @@ their order. Bars, engine and settlement are those of a single run, so a point's
 """
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, ParamSpec, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
-import numba
 import numpy as np
 
 from backtest.engine import kernel as engine
@@ -24,6 +22,8 @@ from backtest.engine.layout import (
     Log,
     Rates,
     Trace,
+    compiled,
+    inlined,
 )
 from backtest.metrics.returns import NOISE
 from backtest.policies import settlement
@@ -31,8 +31,7 @@ from backtest.policies.settlement import Bounds, Holding, Scratch, limit, settle
 from backtest.policies.wishes import Wishes, wishes_of
 from data.panel import Floats
 
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
+Compiled = TypeVar("Compiled")
 
 FINAL, TOTAL_RETURN, SHARPE, DRAWDOWN, TURNOVER, COSTS, FILLS = range(7)
 COLUMNS = ("final_equity", "total_return", "sharpe", "max_drawdown", "turnover", "costs", "fills")
@@ -52,16 +51,10 @@ def sources_digest() -> str:
     return digest.hexdigest()
 
 
-def swept(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Return the function compiled on first call, written out wherever it is called, and cached on disk.
-
-    As in the engine the caller owns every array, so reference counts (``_nrt``) are left out; no lock is held.
-    """
-    njit: Any = numba.njit  # its stub leaves ``_nrt`` out
-    make = njit(cache=True, error_model="numpy", nogil=True, forceinline=True, _nrt=False)
-    dispatcher = make(function)
-    dispatcher._cache._cache_file._source_stamp = _SOURCES
-    return cast(Callable[Arguments, Result], dispatcher)
+def watched(dispatcher: Compiled) -> Compiled:
+    """Return the compiled function, cached on disk only for as long as none of the sources changes."""
+    cast(Any, dispatcher)._cache._cache_file._source_stamp = _SOURCES
+    return dispatcher
 
 
 _SOURCES = sources_digest()
@@ -123,7 +116,8 @@ class Given(NamedTuple):
     tradable: Flags
 
 
-@swept
+@watched
+@inlined
 def restore(room: Room, capital: float) -> None:
     """Empty the account: its capital in cash, nothing else; nothing traded so far."""
     account = room.account
@@ -144,14 +138,16 @@ def restore(room: Room, capital: float) -> None:
         account.used[s] = 0.0
 
 
-@swept
+@watched
+@inlined
 def is_plain(feed: Feed, rates: Rates) -> bool:
     """Return whether an account that trades nothing and is short of nothing changes by its marks only."""
     flows = feed.has_actions or feed.funding.shape[0] > 0 or feed.delistings.shape[0] > 0
     return not flows and rates.cash_rate < 0 and rates.initial == 0.0 and rates.tiers.shape[0] == 0
 
 
-@swept
+@watched
+@inlined
 def rests(account: Account) -> bool:
     """Return whether the account has no order that rests, no short position and its equity."""
     if account.bankrupt[0]:
@@ -162,7 +158,8 @@ def rests(account: Account) -> bool:
     return True
 
 
-@swept
+@watched
+@inlined
 def pass_bar(feed: Feed, rates: Rates, room: Room, t: int, plain: bool) -> int:
     """Advance the account over bar t and add what it traded to the tally; return the engine's fault.
 
@@ -190,7 +187,8 @@ def pass_bar(feed: Feed, rates: Rates, room: Room, t: int, plain: bool) -> int:
     return fault
 
 
-@swept
+@watched
+@inlined
 def moments(returns: Floats, known: int) -> tuple[float, float]:
     """Return mean and sum of squared deviations of the first ``known`` returns; (NaN, NaN) when they do not vary.
 
@@ -220,7 +218,8 @@ def moments(returns: Floats, known: int) -> tuple[float, float]:
     return mean, (a + b) + (c + d)
 
 
-@swept
+@watched
+@inlined
 def deepest_fall(equity: Floats, returns: Floats) -> tuple[float, int]:
     """Write the returns; return the deepest drawdown and the number of returns until ruin, all of them without one.
 
@@ -246,7 +245,8 @@ def deepest_fall(equity: Floats, returns: Floats) -> tuple[float, int]:
     return deepest, ruin
 
 
-@swept
+@watched
+@inlined
 def reduce(room: Room, capital: float, row: Floats) -> tuple[float, float]:
     """Write a point's numbers and its returns; return mean and sum of squared deviations of all its returns."""
     last = room.trace.equity[len(room.trace.equity) - 1]
@@ -258,7 +258,8 @@ def reduce(room: Room, capital: float, row: Floats) -> tuple[float, float]:
     return (mean, squares) if known == len(room.returns) else moments(room.returns, len(room.returns))
 
 
-@swept
+@watched
+@inlined
 def correlate(returns: Floats, mean: float, squares: float, outcome: Outcome) -> None:
     """Add a counted point's centred returns, scaled to length 1, to the sum that the mean correlation needs."""
     if np.isnan(mean):
@@ -270,7 +271,8 @@ def correlate(returns: Floats, mean: float, squares: float, outcome: Outcome) ->
     outcome.counts[0] += 1
 
 
-@swept
+@watched
+@inlined
 def keep(room: Room, capital: float, is_counted: bool, outcome: Outcome, p: int) -> None:
     """Write what is kept of a point that has run."""
     mean, squares = reduce(room, capital, outcome.rows[p])
@@ -281,14 +283,15 @@ def keep(room: Room, capital: float, is_counted: bool, outcome: Outcome, p: int)
             outcome.curves[p, t] = room.trace.equity[t]
 
 
-@swept
+@watched
+@inlined
 def order(feed: Feed, given: Given, room: Room, place: tuple[int, int], lot: float) -> int:
     """Turn what point p is given at close t into orders; return the series that has no price, or -1."""
     p, t = place
     if given.targets.shape[0] > 0:
         for s in range(given.targets.shape[2]):
             if not np.isnan(given.targets[p, t, s]):
-                return engine.size(room.account, feed.tradable, given.targets[p, t], lot)
+                return engine.set_goals(room.account, feed.tradable, given.targets[p, t], lot)
         return -1
     k = given.decisions[t]
     if k < 0:
@@ -296,16 +299,18 @@ def order(feed: Feed, given: Given, room: Room, place: tuple[int, int], lot: flo
     holding = Holding(room.account.cash, room.account.units, room.account.marks)
     settle(given.wishes, k, holding, given.tradable[k], given.bounds, room.scratch)
     limit(given.tradable[k], given.bounds, room.scratch)
-    return engine.size(room.account, given.tradable[k], room.scratch.wanted, lot)
+    return engine.set_goals(room.account, given.tradable[k], room.scratch.wanted, lot)
 
 
-@swept
+@watched
+@inlined
 def blame(outcome: Outcome, fault: int, t: int, s: int) -> None:
     """Note the fault that ends a sweep."""
     outcome.fault[0], outcome.fault[1], outcome.fault[2] = fault, t, s
 
 
-@swept
+@watched
+@compiled
 def run_points(
     feed: Feed, rates: Rates, capital: float, given: Given, counted: Flags, room: Room, outcome: Outcome
 ) -> None:

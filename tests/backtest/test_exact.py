@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtest.costs import CommissionTier, CustomCosts, NoCosts, UsEquities
-from backtest.engine import exact_kernel
 from backtest.engine.exact import adjusted_bars, advance_exact, exact_fractions, place_exact
+from backtest.engine.exact_kernel import floor_divide
 from backtest.engine.exact_rules import BacktraderPackage, ExactRules
 from backtest.engine.exact_state import exact_from_arrays, exact_to_arrays, start_exact
+from backtest.engine.layout import compiled
 from backtest.engine.rejections import REASONS, no_rejections
 from backtest.engine.role import ENGINES
 from backtest.errors import EngineError
@@ -206,6 +207,11 @@ def test_later_bars_and_targets_change_nothing_before_them(seed):
     assert same_bits(whole(world).equity[:cut], whole(other).equity[:cut])
 
 
+@compiled
+def floor_division(amount, price):
+    return floor_divide(amount, price)
+
+
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(
     whole_part=st.integers(0, 10**9),
@@ -216,7 +222,7 @@ def test_floor_division_is_pythons_next_to_whole_numbers(whole_part, price, nudg
     amount = whole_part * price
     for _ in range(abs(nudge)):
         amount = float(np.nextafter(amount, np.inf if nudge > 0 else 0.0))
-    assert exact_kernel.floor_divide.py_func(amount, price) == amount // price
+    assert floor_division(amount, price) == amount // price
 
 
 def test_the_difference_is_truncated_and_not_the_target():
