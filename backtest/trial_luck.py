@@ -1,6 +1,7 @@
 """Trial luck: how much of a run's numbers the search for them explains, in facts, a table and a sentence."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,7 @@ def luck_table(
     Args:
         lanes: of the run, the benchmark last.
         equity: the run table ``equity``.
-        trials: all trials on these data, those of this run included.
+        trials: all trials on these data, those of this run included; where they were not counted, the accounts themselves.
         periods_per_year: periods in a year.
         rng: source of the resamples.
     """
@@ -68,8 +69,9 @@ def luck_table(
     if float(benchmark.std()) > NOISE:
         against[lanes[-1].label] = _above(returns, benchmark)
     cash = pd.Series(0.0, index=times)
+    family = replace(trials.family, count=max(trials.family.count, len(counted)))
     parts = [
-        selection_tests(above, cash, rng, periods_per_year=periods_per_year, family=trials.family)
+        selection_tests(above, cash, rng, periods_per_year=periods_per_year, family=family)
         for above in against.values()
     ]
     return (

@@ -101,6 +101,10 @@ class TrialCount:
         return TrialFamily(max(1, self.count), self.dispersion, self.mean_correlation)
 
 
+NO_TRIALS = TrialCount(count=0, dispersion=0.0, mean_correlation=0.0, pairs=0)
+"""Nothing was counted, as in a walk that no ledger knows of."""
+
+
 def trial_key(identity: Mapping[str, Any]) -> str:
     """Return the canonical text of a data identity."""
     return json.dumps(identity, sort_keys=True)

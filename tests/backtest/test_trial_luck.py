@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from backtest.trial_luck import CASH, luck_sentences, luck_table, trial_facts
-from backtest.trials import TrialCount
+from backtest.trials import NO_TRIALS, TrialCount
 
 DAYS = 750
 SEARCH = TrialCount(count=20, dispersion=0.02, mean_correlation=0.5, pairs=190)
@@ -78,6 +78,11 @@ def test_the_same_model_asked_twice_naive_models_and_references_are_not_tested(m
         }
     )
     assert set(table(found, curve, ONE)["strategy"]) == {"ridge"}
+
+
+def test_accounts_that_no_ledger_counted_are_the_whole_search(market: np.ndarray) -> None:
+    curve = equity(ridge=market, ar=market[::-1], buy_and_hold=market)
+    assert set(table(lanes("ridge", "ar"), curve, NO_TRIALS)["trials"]) == {2}
 
 
 def test_a_benchmark_that_never_moves_is_cash_and_asked_once(market: np.ndarray) -> None:
