@@ -5,7 +5,7 @@ python benchmarks/engine_speed.py
 The cases are in ``peers/cases.py``. Each engine runs in a process of its own, one thread, the peers in an environment of
 their own (``build/peers-venv``, made on first use). Times are CPU seconds, those of a call the median of several; ``first
 call`` finds an empty cache of compiled code and ``cached`` a full one. Ratios are to peers of this same run. Only the
-sweep with two threads is judged by wall time, which means little on a busy machine: look at ``load``.
+sweep with two threads is judged by wall time, the least of several calls; on a busy machine it means little: look at ``load``.
 """
 
 import argparse
@@ -207,7 +207,7 @@ def targets(found: Found) -> list[Target]:
             4,
             False,
         ),
-        Target("c wall time, one thread over two", threads_ratio(found), 1.7, False),
+        Target("c least wall time, one thread over two", threads_ratio(found), 1.7, False),
     ]
     own = [each for each in found.values() if each.prepare_seconds]
     return [
