@@ -76,9 +76,3 @@ class Rejections:
                 "order": self.orders,
             }
         )
-
-
-def no_rejections(series: tuple[str, ...]) -> Rejections:
-    """Return an empty list of rejections of these series."""
-    nothing = np.empty(0, np.int64)
-    return Rejections(nothing.astype("datetime64[ns]"), nothing, series, np.empty(0), nothing)

@@ -19,7 +19,7 @@ from backtest.engine.exact_kernel import floor_divide
 from backtest.engine.exact_rules import BacktraderPackage, ExactRules
 from backtest.engine.exact_state import exact_from_arrays, exact_to_arrays, start_exact
 from backtest.engine.layout import compiled
-from backtest.engine.rejections import REASONS, no_rejections
+from backtest.engine.rejections import REASONS
 from backtest.engine.role import ENGINES
 from backtest.errors import EngineError
 from backtest.policies.base import Decision
@@ -449,4 +449,3 @@ def test_rejections_are_listed_with_their_words():
     listed = advanced.rejections.frame()[["time", "series", "units", "reason"]]
     assert listed.to_numpy().tolist() == [[pd.Timestamp(bars.times[1]), "s0", 15.0, "cash_at_submission"]]
     assert advanced.rejections.count("cash_at_submission") == 1
-    assert len(no_rejections(("a",))) == 0
