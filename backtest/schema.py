@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from backtest.limits import Limits
-from backtest.spec import KEYS, REQUIRED, SECTIONS
+from backtest.spec import DEFAULTS, KEYS, REQUIRED, SECTIONS
 from data.registry import Registry
 
 
@@ -18,7 +18,8 @@ def json_schema() -> dict[str, Any]:
         "grid": {"type": "object", "additionalProperties": {"type": "array", "minItems": 1}},
     }
     for key, registry in SECTIONS.items():
-        properties[key] = _section(registry)
+        default = DEFAULTS.get(key)
+        properties[key] = _section(registry, default["kind"] if isinstance(default, dict) else None)
     properties["forecaster"] = {
         "oneOf": [properties["forecaster"], {"type": "array", "items": properties["forecaster"]}]
     }
@@ -32,10 +33,16 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def _section(registry: Registry[Any]) -> dict[str, Any]:
-    """Return the schema of a section: the bare name of a kind that needs no settings, or one kind's mapping."""
+def _section(registry: Registry[Any], default: str | None) -> dict[str, Any]:
+    """Return the schema of a section: the bare name of a kind that needs no settings, or one kind's mapping.
+
+    A mapping of the default kind may leave the kind out.
+    """
     kinds = [_kind(name, registry.load(name)) for name in registry.names()]
     bare = [kind["properties"]["kind"]["const"] for kind in kinds if kind["required"] == ["kind"]]
+    for kind in kinds:
+        if kind["properties"]["kind"]["const"] == default:
+            kind["required"] = [name for name in kind["required"] if name != "kind"]
     return {"oneOf": [{"enum": bare}, *kinds]}
 
 

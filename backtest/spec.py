@@ -124,7 +124,7 @@ def build_spec(config: Mapping[str, Any]) -> RunSpec:
         SpecError: when a key is unknown or missing, or a value is not allowed.
     """
     faults = [f"unknown key '{key}'{nearest(key, KEYS)}" for key in config if key not in KEYS]
-    merged = {**DEFAULTS, **config}
+    merged = {**DEFAULTS, **{key: _with_default_kind(key, value) for key, value in config.items()}}
     faults += [f"missing key '{key}'" for key in KEYS if key not in merged]
     parts: dict[str, Any] = {}
     for key in KEYS:
@@ -136,6 +136,14 @@ def build_spec(config: Mapping[str, Any]) -> RunSpec:
     if faults:
         raise SpecError("; ".join(faults))
     return RunSpec(**parts)
+
+
+def _with_default_kind(key: str, value: Any) -> Any:
+    """Return a section with its default kind where it names none: ``engine: {capital: 50_000}`` is a realistic engine."""
+    default = DEFAULTS.get(key)
+    if isinstance(default, Mapping) and "kind" in default and isinstance(value, Mapping):
+        return {"kind": default["kind"], **value}
+    return value
 
 
 def _part(key: str, value: Any) -> Any:

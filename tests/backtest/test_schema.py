@@ -84,3 +84,10 @@ def test_a_missing_section_does_not_fit(schema: dict[str, Any]) -> None:
     config = read_config(CONFIGS[0])
     for key in ("data", "forecaster", "folds", "policy", "costs"):
         assert not fits(schema, {name: value for name, value in config.items() if name != key})
+
+
+def test_only_a_section_with_a_default_kind_may_leave_it_out(schema: dict[str, Any]) -> None:
+    config = read_config(CONFIGS[0])
+    assert fits(schema, {**config, "engine": {"units": "fractional"}})
+    assert not fits(schema, {**config, "engine": {"target": "percent"}})
+    assert not fits(schema, {**config, "policy": {"fraction": 0.5}})

@@ -199,3 +199,14 @@ def test_faults_of_a_grid_stand_beside_the_others() -> None:
     ) as caught:
         small(grid={"folds.train": [1], "policy.k": 3}, x=1)
     assert "grid.policy.k was 3; a list of at least one value is needed" in str(caught.value)
+
+
+def test_a_section_with_a_default_may_leave_its_kind_out() -> None:
+    spec = small(engine={"capital": 50_000.0}, benchmark={})
+    assert spec.resolved()["engine"]["kind"] == "realistic"
+    assert spec.engine.capital == 50_000.0
+    assert spec.resolved()["benchmark"] == {"kind": "buy_and_hold"}
+    with pytest.raises(SpecError, match="folds has no 'kind'"):
+        small(folds={"train": 50, "test": 20})
+    overridden = build_spec(apply_overrides(copy.deepcopy(SMALL), ["engine.units=fractional"]))
+    assert overridden.engine == small(engine={"kind": "realistic", "units": "fractional"}).engine
