@@ -67,12 +67,15 @@ def run_and_show(name: str, overrides: list[str], asked: Asked, note: str = "") 
     Raises:
         Exit: with code 130 when it is interrupted, 1 when backtrader makes something else of the same decisions.
     """
+    from backtest.engine.backtrader_package import require_package
     from backtest.spec import load_spec
     from service.configs import config_path
     from service.experiments import cross_checked, run_experiment
     from service.settings import read_settings
 
     spec = load_spec(config_path(name), overrides)
+    if asked.cross_check:
+        require_package()
     silent = asked.quiet or asked.json_output
     if note and not silent:
         print_note(note)

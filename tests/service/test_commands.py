@@ -206,6 +206,16 @@ def test_cross_check_says_that_backtrader_makes_the_same_of_the_decisions(comman
     assert line.startswith("cross-check  bootstrap: identical to backtrader 1.9.78.123: ")
 
 
+def test_without_backtrader_a_cross_check_stops_before_anything_runs(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "backtrader", None)
+    monkeypatch.setattr("service.experiments.run_experiment", None)
+    answer = command("backtest", "small.yaml", "--cross-check")
+    assert answer.code == 1
+    assert "pip install 'wayfold[backtrader]'" in answer.err
+
+
 def test_a_difference_from_backtrader_is_named_and_exits_1(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
