@@ -12,6 +12,7 @@ from backtest.costs import AbstractCosts
 from backtest.engine import kernel
 from backtest.engine.bars import Bars
 from backtest.engine.fills import Fills
+from backtest.engine.fit import require_bars_fit, require_decision_fits
 from backtest.engine.layout import (
     END_ORDER,
     STORED_CODES,
@@ -105,14 +106,7 @@ def place(
     Raises:
         EngineError: when series, times or weights do not fit the account.
     """
-    if decision.series != state.series:
-        raise EngineError(
-            f"decision is for {', '.join(decision.series)}; the account trades {', '.join(state.series)}"
-        )
-    if as_time(decision.cutoff) != state.time:
-        raise EngineError(
-            f"decision was made at {decision.cutoff}; the account stands at {state.time}, advance it first"
-        )
+    require_decision_fits(state, decision)
     weights = _finite_targets(decision.weights[None, :], np.array([decision.cutoff]), state.series)[0]
     _check_margin(weights[None, :], np.array([decision.cutoff]), spec)
     if state.bankrupt:
@@ -184,14 +178,7 @@ def advance(
 
 
 def _check_fit(state: EngineState, bars: Bars, periods_per_year: float) -> None:
-    if bars.series != state.series:
-        raise EngineError(
-            f"bars are of {', '.join(bars.series)}; the account trades {', '.join(state.series)}"
-        )
-    if len(bars) and not np.isnat(state.time) and bars.times[0] <= state.time:
-        raise EngineError(
-            f"first bar ends at {bars.times[0]}; the account already stands at {state.time}, later bars are needed"
-        )
+    require_bars_fit(state, bars)
     if not (math.isfinite(periods_per_year) and periods_per_year > 0):
         raise EngineError(f"periods_per_year was {periods_per_year}; allowed: finite and above 0")
 

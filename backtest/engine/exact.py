@@ -12,6 +12,7 @@ from backtest.engine.bars import Bars, bars_from
 from backtest.engine.exact_rules import AbstractExact
 from backtest.engine.exact_state import ExactState, PendingOrders
 from backtest.engine.fills import Fills
+from backtest.engine.fit import require_bars_fit, require_decision_fits
 from backtest.engine.layout import Flags, Integers
 from backtest.engine.rejections import Rejections
 from backtest.errors import EngineError
@@ -75,14 +76,7 @@ def place_exact(state: ExactState, decision: Decision, rules: AbstractExact) -> 
     Raises:
         EngineError: when series, times or targets do not fit the account.
     """
-    if decision.series != state.series:
-        raise EngineError(
-            f"decision is for {', '.join(decision.series)}; the account trades {', '.join(state.series)}"
-        )
-    if as_time(decision.cutoff) != state.time:
-        raise EngineError(
-            f"decision was made at {decision.cutoff}; the account stands at {state.time}, advance it first"
-        )
+    require_decision_fits(state, decision)
     times = np.array([state.time])
     wanted, _ = _checked(decision.weights[None, :], times, state, state.traded)
     account, orders = _account(state), _orders(state, len(state.series))
@@ -157,14 +151,7 @@ def _rates(rules: AbstractExact, costs: AbstractCosts) -> kernel.Rates:
 
 
 def _check_bars(state: ExactState, bars: Bars) -> None:
-    if bars.series != state.series:
-        raise EngineError(
-            f"bars are of {', '.join(bars.series)}; the account trades {', '.join(state.series)}"
-        )
-    if len(bars) and not np.isnat(state.time) and bars.times[0] <= state.time:
-        raise EngineError(
-            f"first bar ends at {bars.times[0]}; the account already stands at {state.time}, later bars are needed"
-        )
+    require_bars_fit(state, bars)
     _refuse(bars, "splits", bars.splits != 1, "books no corporate actions: use adjusted_bars")
     _refuse(bars, "dividends", bars.dividends != 0, "books no corporate actions: use adjusted_bars")
     if bars.funding is not None:
