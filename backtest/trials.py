@@ -225,7 +225,22 @@ def trials_summary(ledger: Path, key: str) -> TrialCount:
     Raises:
         RunError: when a line cannot be read.
     """
-    entries = [entry for entry in _entries(ledger) if entry.key == key]
+    return _count([entry for entry in _entries(ledger) if entry.key == key])
+
+
+def every_summary(ledger: Path) -> dict[str, TrialCount]:
+    """Return ``trials_summary`` of each set of data in the ledger, oldest first; the file is read once.
+
+    Raises:
+        RunError: when a line cannot be read.
+    """
+    by_key: dict[str, list[Trial | TrialBatch]] = defaultdict(list)
+    for entry in _entries(ledger):
+        by_key[entry.key].append(entry)
+    return {key: _count(entries) for key, entries in by_key.items()}
+
+
+def _count(entries: Sequence[Trial | TrialBatch]) -> TrialCount:
     trials = [trial for entry in entries for trial in _trials(entry)]
     correlation, pairs = mean_correlation(entries)
     return TrialCount(len(trials), sharpe_dispersion(trials), correlation, pairs)

@@ -67,11 +67,10 @@ def compare(
 @app.command("trials")
 def trials(json_output: Json = False) -> None:
     """Show how many strategies were tried on each set of data; deleting runs does not lower the count."""
-    from backtest.trials import read_trials, trials_summary
+    from backtest.trials import every_summary
     from service.settings import read_settings
 
-    ledger = read_settings().trials
-    counts = {key: trials_summary(ledger, key) for key in dict.fromkeys(t.key for t in read_trials(ledger))}
+    counts = every_summary(read_settings().trials)
     if json_output:
         print_json([{"data": key, **_trial_facts(found)} for key, found in counts.items()])
         return

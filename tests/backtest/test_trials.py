@@ -18,6 +18,7 @@ from backtest.trials import (
     account_trial,
     add_batch,
     add_trials,
+    every_summary,
     known_trials,
     read_trials,
     sharpe_dispersion,
@@ -240,3 +241,12 @@ def test_the_trial_of_an_account_ends_with_its_ruin() -> None:
 def test_returns_that_do_not_vary_have_no_ratio() -> None:
     assert np.isnan(sharpe_of(np.array([0.01])))
     assert np.isnan(sharpe_of(np.full(100, 0.1) + np.linspace(0, 1e-15, 100)))
+
+
+def test_every_summary_is_the_summary_of_each_set_of_data(tmp_path: Path) -> None:
+    ledger, keys = tmp_path / "t.jsonl", [trial_key({"source": name}) for name in ("one", "other")]
+    add_trials(ledger, [trial("a", keys[0], 0.1), trial("b", keys[1], 0.2), trial("c", keys[0], 0.4)])
+    found = every_summary(ledger)
+    assert list(found) == keys
+    assert found == {key: trials_summary(ledger, key) for key in keys}
+    assert every_summary(tmp_path / "none.jsonl") == {}
