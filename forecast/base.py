@@ -1,18 +1,20 @@
 """The two roles of a model: the spec (hyper-parameters) and the fitted state."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import annotated_types as at
 import numpy as np
 from pydantic import AfterValidator
 
 from data.history import History
+from data.panel import Floats
 from data.registry import spec
 from forecast.distribution import DEFAULT_LEVELS, QuantileForecast
+from forecast.errors import FitError
 from forecast.randomness import RandomStreams
 
 Count = Annotated[int, at.Ge(1)]
@@ -39,7 +41,11 @@ class AbstractForecaster(ABC):
         field: panel field that is forecast; ``close`` is adjusted forward by ``factor`` where the panel has one.
         levels: quantile levels of the forecast.
         quantity: ``level`` (value of the field) or ``variance`` (variance of its one-bar log return).
+        fold_tolerance: how far forecasts of ``fit_many`` may be from those of ``fit``, as a share of the last value; 0
+            means the same bits. Above 0 for models whose folds share matrix products.
     """
+
+    fold_tolerance: ClassVar[float] = 0.0
 
     context: Count = 64
     horizon: Count = 5
@@ -56,8 +62,37 @@ class AbstractForecaster(ABC):
         """
 
     def fit_many(self, trains: Sequence[History], rngs: Sequence[RandomStreams]) -> list["AbstractFitted"]:
-        """Return one fitted model per history; the same bits as calling ``fit`` in a loop."""
-        return [self.fit(train, rng) for train, rng in zip(trains, rngs, strict=True)]
+        """Return one fitted model per history; as ``fit`` in a loop, to the last bit or within ``fold_tolerance``.
+
+        Raises:
+            FitError: when one of them cannot be fitted; ``try_fit_many`` keeps the others.
+        """
+        made = self.try_fit_many(trains, rngs)
+        for each in made:
+            if isinstance(each, FitError):
+                raise each
+        return [each for each in made if not isinstance(each, FitError)]
+
+    def try_fit_many(
+        self, trains: Sequence[History], rngs: Sequence[RandomStreams]
+    ) -> list["AbstractFitted | FitError"]:
+        """Return one fitted model, or the error of its fit, per history: one failed fold never loses the others."""
+        return [self._try_fit(train, rng) for train, rng in zip(trains, rngs, strict=True)]
+
+    def refit(self, previous: "AbstractFitted", train: History, rng: RandomStreams) -> "AbstractFitted":
+        """Return the model fitted again; from scratch unless the model has a warm start and is asked to use it."""
+        return self.fit(train, rng)
+
+    @property
+    def mixes_series(self) -> bool:
+        """Whether the forecast of one series depends on the values of the others."""
+        return False
+
+    def _try_fit(self, train: History, rng: RandomStreams) -> "AbstractFitted | FitError":
+        try:
+            return self.fit(train, rng)
+        except FitError as error:
+            return error
 
     @abstractmethod
     def load(self, folder: Path) -> "AbstractFitted":
@@ -68,6 +103,11 @@ class AbstractFitted(ABC):
     """Arrays and weights of one fit; frozen by convention, never changed in place."""
 
     spec: AbstractForecaster
+
+    @property
+    def validation_errors(self) -> Mapping[str, Floats] | None:
+        """Mean absolute error of the median on rows the fit held out, (H,) in the field's unit by series; None without."""
+        return None
 
     @abstractmethod
     def predict(self, history: History, rng: RandomStreams) -> QuantileForecast:
