@@ -97,6 +97,7 @@ def _write_state(folder: Path, plan: Plan, state: WalkState) -> None:
         place.mkdir(parents=True)
         write_arrays(place / "engine.npz", plan.spec.engine.to_arrays(lane.engine))
         write_arrays(place / "calibration.npz", lane.calibration.to_arrays())
+        write_arrays(place / "retraining.npz", lane.retraining.to_arrays())
         write_arrays(place / "raw.npz", pack_forecasts([raw for raw, _ in lane.awaiting]))
         write_arrays(place / "issued.npz", pack_forecasts([issued for _, issued in lane.awaiting]))
         (place / "fit.json").write_text(json.dumps(_fit_facts(lane.fit)))
@@ -119,6 +120,7 @@ def _read_lane(folder: Path, plan: Plan) -> LaneState:
         fit=_fit(json.loads((folder / "fit.json").read_text())),
         calibration=plan.spec.calibration.from_arrays(read_arrays(folder / "calibration.npz")),
         awaiting=tuple(zip(raw, issued, strict=True)),
+        retraining=plan.spec.retraining.from_arrays(read_arrays(folder / "retraining.npz")),
         engine=plan.spec.engine.from_arrays(read_arrays(folder / "engine.npz")),
     )
 

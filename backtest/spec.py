@@ -20,7 +20,7 @@ from data.sources.base import SOURCES, AbstractSource
 from forecast.base import AbstractForecaster
 from forecast.calibration import CALIBRATIONS, AbstractCalibration
 from forecast.registry import FORECASTERS, REFERENCE_KINDS
-from forecast.retraining import RETRAINING, AbstractRetraining
+from forecast.retraining.base import RETRAINING, AbstractRetraining
 
 SECTIONS: dict[str, Registry[Any]] = {
     "data": SOURCES,

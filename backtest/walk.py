@@ -18,7 +18,7 @@ from forecast.base import AbstractFitted, AbstractForecaster
 from forecast.distribution import QuantileForecast
 from forecast.errors import FitError
 from forecast.randomness import RandomStreams
-from forecast.retraining import TrainingAge
+from forecast.retraining.base import FitAge, Moment
 from forecast.truth import truth_of
 
 
@@ -86,6 +86,7 @@ class LaneState:
         fit: the record of that fit.
         calibration: state of the calibration.
         awaiting: raw and calibrated forecasts whose last truth is not known yet, oldest first.
+        retraining: state of the retraining policy.
         engine: the engine's own state: cash, units, marks and resting orders.
     """
 
@@ -93,6 +94,7 @@ class LaneState:
     fit: FitRecord | None
     calibration: Any
     awaiting: tuple[tuple[QuantileForecast, QuantileForecast], ...]
+    retraining: Any
     engine: Any
 
 
@@ -151,7 +153,7 @@ def make_plan(spec: RunSpec, history: History) -> Plan:
 def start(plan: Plan) -> WalkState:
     """Return the state before the first step: nothing fitted, all cash."""
     engine = plan.spec.engine.start(plan.series)
-    lane = LaneState(None, None, plan.spec.calibration.start(), (), engine)
+    lane = LaneState(None, None, plan.spec.calibration.start(), (), plan.spec.retraining.start(), engine)
     return WalkState(tuple(lane for _ in plan.lanes))
 
 
@@ -255,10 +257,12 @@ def _learn(plan: Plan, state: LaneState, history: History) -> LaneState:
 def _refit(
     plan: Plan, lane: Lane, state: LaneState, history: History, fold: int
 ) -> tuple[LaneState, FitRecord | None]:
-    reason = plan.spec.retraining.due(_age(state, history, fold))
+    policy = plan.spec.retraining
+    memory, verdict = policy.decide(state.retraining, Moment(fold, history, _age(state, history)))
+    state, reason = replace(state, retraining=memory), verdict.reason
     if reason is None:
         return state, None
-    train = plan.spec.folds.training(history)
+    train = policy.training(plan.spec.folds.training(history), plan.spec.horizon)
     begun = time.process_time()
     fitted = _fit(lane, train, RandomStreams(plan.spec.seed, history.cutoff))
     seconds = time.process_time() - begun
@@ -282,8 +286,8 @@ def _fit(lane: Lane, train: History, rng: RandomStreams) -> AbstractFitted:
         ) from error
 
 
-def _age(state: LaneState, history: History, fold: int) -> TrainingAge:
+def _age(state: LaneState, history: History) -> FitAge | None:
     if state.fit is None:
-        return TrainingAge(fold, None, 0)
+        return None
     bars = int((history.times > state.fit.cutoff).sum())
-    return TrainingAge(fold, state.fit.fold, bars)
+    return FitAge(state.fit.fold, state.fit.cutoff, bars)

@@ -17,7 +17,7 @@ from data.panel import Floats, Times, as_time
 from data.registry import spec
 from forecast.base import AbstractFitted, AbstractForecaster
 from forecast.randomness import RandomStreams
-from forecast.retraining import EveryFold
+from forecast.retraining.schedule import EveryFold
 
 
 @spec
