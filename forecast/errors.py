@@ -3,6 +3,7 @@
 WayfoldError
 └── ForecastError
     ├── FitError       a model cannot be fitted to this history
+    │   └── TrainingError  a network's training failed, or was asked for what it cannot do
     ├── LevelError     a quantile level was not forecast
     └── CheckFailure   a model or pipeline breaks its contract
 """
@@ -16,6 +17,10 @@ class ForecastError(WayfoldError):
 
 class FitError(ForecastError):
     """A model cannot be fitted to this history."""
+
+
+class TrainingError(FitError):
+    """A network's training failed, or was asked for what it cannot do."""
 
 
 class LevelError(ForecastError):
