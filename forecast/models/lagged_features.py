@@ -1,6 +1,7 @@
 """Lagged features and scaled labels: what boosting sees of a window and is asked about it."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -46,16 +47,20 @@ class Samples:
         labels: (N,) change of the log value over ``step`` bars, over sigma sqrt(step).
         decided: (N,) panel row of the window's last bar.
         known: (N,) panel row at which the label is known: ``decided`` + step.
+        scale: (N,) volatility of the window, sigma above.
     """
 
     features: Floats
     labels: Floats
     decided: Rows
     known: Rows
+    scale: Floats
 
     def where(self, kept: npt.NDArray[np.bool_]) -> "Samples":
         """Return the samples at which ``kept`` is True."""
-        return Samples(self.features[kept], self.labels[kept], self.decided[kept], self.known[kept])
+        return Samples(
+            self.features[kept], self.labels[kept], self.decided[kept], self.known[kept], self.scale[kept]
+        )
 
 
 def with_step(features: Floats, step: int) -> Floats:
@@ -71,13 +76,13 @@ def pooled_samples(train: History, field: str, context: int, lags: int, steps: t
     """
     values = target_values(train, field)
     order = np.argsort(np.array(train.panel.series))
-    parts = [_samples(values[:, s], context, lags, step) for s in order for step in steps]
-    return Samples(
-        np.concatenate([part.features for part in parts]),
-        np.concatenate([part.labels for part in parts]),
-        np.concatenate([part.decided for part in parts]),
-        np.concatenate([part.known for part in parts]),
-    )
+    return joined([_samples(values[:, s], context, lags, step) for s in order for step in steps])
+
+
+def joined(parts: Sequence[Samples]) -> Samples:
+    """Return the samples of every part, in the order given."""
+    columns = ([getattr(part, each.name) for part in parts] for each in fields(Samples))
+    return Samples(*map(np.concatenate, columns))
 
 
 def _samples(values: Floats, context: int, lags: int, step: int) -> Samples:
@@ -90,11 +95,11 @@ def _samples(values: Floats, context: int, lags: int, step: int) -> Samples:
     logs = np.log(carried(values[:, None])[:, 0])
     if not len(decided):
         width = lags + 2 * sum(span < context for span in SPANS) + 2
-        return Samples(np.empty((0, width)), np.empty(0), decided, decided)
+        return Samples(np.empty((0, width)), np.empty(0), decided, decided, np.empty(0))
     windows = np.lib.stride_tricks.sliding_window_view(logs, context)[decided + 1 - context]
     features, scale = window_features(windows, lags)
     labels = (logs[decided + step] - logs[decided]) / (scale * np.sqrt(step))
-    return Samples(with_step(features, step), labels, decided, decided + step)
+    return Samples(with_step(features, step), labels, decided, decided + step, scale)
 
 
 def split_samples(samples: Samples, share: float) -> tuple[Samples, Samples]:
