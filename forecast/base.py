@@ -79,9 +79,14 @@ class AbstractForecaster(ABC):
         """Return one fitted model, or the error of its fit, per history: one failed fold never loses the others."""
         return [self._try_fit(train, rng) for train, rng in zip(trains, rngs, strict=True)]
 
-    def refit(self, previous: "AbstractFitted", train: History, rng: RandomStreams) -> "AbstractFitted":
+    def fit_again(self, previous: "AbstractFitted", train: History, rng: RandomStreams) -> "AbstractFitted":
         """Return the model fitted again; from scratch unless the model has a warm start and is asked to use it."""
         return self.fit(train, rng)
+
+    @property
+    def fits_together(self) -> bool:
+        """Whether many histories are fitted faster together than one by one."""
+        return False
 
     @property
     def mixes_series(self) -> bool:
