@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from data.history import History
 from data.registry import Registry, spec
+from forecast.retraining.variance_horizon import VarianceHorizon
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 Bars = Annotated[int, at.Ge(0)]
@@ -102,10 +103,12 @@ class AbstractRetraining(ABC):
         latency: bars a fit takes: a model trained at t serves from the first decision at or after t + latency bars; the
             first fit serves at once.
         truth_delay: bars between a forecast's last bar and the decision at which its truth may be used.
+        variance_horizon: how the window of each fit is chosen; None means all of the training history.
     """
 
     latency: Bars = 0
     truth_delay: Bars = 0
+    variance_horizon: VarianceHorizon | None = None
 
     @property
     def uses_losses(self) -> bool:
@@ -130,8 +133,8 @@ class AbstractRetraining(ABC):
         """
 
     def training(self, train: History, horizon: int) -> History:
-        """Return the part of the training history that a fit reads; all of it, unless the policy chooses a window."""
-        return train
+        """Return the part of the training history that a fit reads; all of it, unless ``variance_horizon`` cuts it."""
+        return train if self.variance_horizon is None else self.variance_horizon.training(train, horizon)
 
     def from_arrays(self, arrays: Arrays) -> Any:
         """Return the state that ``RetrainingState.to_arrays`` wrote."""

@@ -108,7 +108,12 @@ def test_what_is_left_out_is_filled_with_the_defaults() -> None:
     resolved = small().resolved()
     assert resolved["name"] == "run"
     assert resolved["seed"] == 0
-    assert resolved["retraining"] == {"kind": "every_fold", "latency": 0, "truth_delay": 0}
+    assert resolved["retraining"] == {
+        "kind": "every_fold",
+        "latency": 0,
+        "truth_delay": 0,
+        "variance_horizon": None,
+    }
     assert resolved["calibration"] == {"kind": "none"}
     assert resolved["engine"]["kind"] == "realistic"
     assert resolved["benchmark"] == {"kind": "buy_and_hold"}
