@@ -147,6 +147,8 @@ RETRAINING: Registry[AbstractRetraining] = Registry(
         "every_fold": "forecast.retraining.schedule:EveryFold",
         "every": "forecast.retraining.schedule:EveryBars",
         "never": "forecast.retraining.schedule:Never",
+        "calendar": "forecast.retraining.calendar:Calendar",
+        "performance": "forecast.retraining.performance:Performance",
     },
     "wayfold.retraining",
 )
