@@ -119,7 +119,9 @@ class Ridge(AbstractForecaster):
             for i, group in enumerate(self.plan.groups(series))
         }
         fits = {
-            group: GroupFit(arrays[f"{i}.weights"], float(arrays[f"{i}.penalty"]))
+            group: GroupFit(
+                arrays[f"{i}.weights"], float(arrays[f"{i}.penalty"]), arrays.get(f"{i}.before_refit")
+            )
             for i, group in facts["fits"]
         }
         offsets = dict(zip(facts["forecast"], arrays["offsets"], strict=True))
@@ -133,10 +135,17 @@ class GroupFit:
     Attributes:
         weights: (L, H).
         penalty: the chosen entry of ``penalties``.
+        before_refit: the weights fitted without the validation rows, (L, H), where ``refit`` replaced them.
     """
 
     weights: Floats
     penalty: float
+    before_refit: Floats | None = None
+
+    @property
+    def blind(self) -> Floats:
+        """(L, H) the weights that saw no validation target."""
+        return self.weights if self.before_refit is None else self.before_refit
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,6 +165,22 @@ class RidgeFitted(AbstractFitted):
     sums: SumsByGroup
     fits: Mapping[str, GroupFit]
     offsets: Mapping[str, Floats]
+
+    @property
+    def validation_errors(self) -> Mapping[str, Floats] | None:
+        """Mean absolute error of the median on the validation rows, (H,) by series, of the weights before a refit.
+
+        These rows chose the penalty too, so the errors are a little too small. None when the median is not among the
+        levels of a model whose errors are not centred.
+        """
+        asked = self.spec
+        if not asked.centred and 0.5 not in asked.levels:
+            return None
+        moved = {
+            name: np.zeros(asked.horizon) if asked.centred else offsets[:, asked.levels.index(0.5)]
+            for name, offsets in self.offsets.items()
+        }
+        return {name: _median_errors(self, name, bias) for name, bias in moved.items()}
 
     def predict(self, history: History, rng: RandomStreams) -> QuantileForecast:
         """Return the point forecast of each series with its error quantiles around it."""
@@ -200,6 +225,8 @@ class RidgeFitted(AbstractFitted):
         for group, fit in self.fits.items():
             arrays[f"{position[group]}.weights"] = fit.weights
             arrays[f"{position[group]}.penalty"] = np.asarray(fit.penalty)
+            if fit.before_refit is not None:
+                arrays[f"{position[group]}.before_refit"] = fit.before_refit
         facts = {
             "series": list(self.seen.series),
             "fits": [[position[group], group] for group in self.fits],
@@ -242,7 +269,7 @@ def solved(asked: Ridge, seen: SeenRows, sums: SumsByGroup) -> RidgeFitted:
     offsets = {}
     for name in seen.series:
         group = asked.plan.group_of(name)
-        found = _offsets(asked, seen, name, fits[group][1]) if group in fits else None
+        found = _offsets(asked, seen, name, fits[group].blind) if group in fits else None
         if found is not None:
             offsets[name] = found
     if not offsets:
@@ -250,20 +277,19 @@ def solved(asked: Ridge, seen: SeenRows, sums: SumsByGroup) -> RidgeFitted:
             f"history has {len(seen.times)} rows; no series has windows of context {asked.context} + horizon "
             f"{asked.horizon} to fit and {LEAST_ERRORS} more to validate on the last {asked.validation_share:g} of them"
         )
-    return RidgeFitted(asked, seen, sums, {group: fit for group, (fit, _) in fits.items()}, offsets)
+    return RidgeFitted(asked, seen, sums, fits, offsets)
 
 
-def _solve(asked: Ridge, seen: SeenRows, sums: Sums, names: tuple[str, ...]) -> tuple[GroupFit, Floats]:
-    """Return the map, and the weights (L, H) whose validation errors are its spread."""
+def _solve(asked: Ridge, seen: SeenRows, sums: Sums, names: tuple[str, ...]) -> GroupFit:
     penalties = np.array(sorted(asked.penalties, reverse=True))
     weights, best, _ = ridge_weights(sums.train, sums.valid, penalties * _penalty_unit(sums.train, asked))
     if not asked.refit:
-        return GroupFit(weights, float(penalties[best])), weights
+        return GroupFit(weights, float(penalties[best]))
     train, valid = asked.plan.spans(len(seen.times))
     whole = sums.train + sums.valid + span_gram(seen, names, asked.plan.shape, (train[1], valid[0]))
     penalty = penalties[best] * _penalty_unit(whole, asked)
     again = np.linalg.solve(whole.inputs + penalty * np.eye(len(whole.inputs)), whole.cross)
-    return GroupFit(np.asarray(again), float(penalties[best])), weights
+    return GroupFit(np.asarray(again), float(penalties[best]), weights)
 
 
 def _penalty_unit(gram: Gram, asked: Ridge) -> float:
@@ -287,6 +313,33 @@ def _errors(targets: Floats, points: Floats, form: Form) -> Floats:
     if form != "variance":
         return targets - points
     return forecast_errors(targets + 1.0, np.maximum(points + 1.0, LEAST_RATIO), form)
+
+
+def _median_errors(fitted: RidgeFitted, name: str, bias: Floats) -> Floats:
+    """Return the mean absolute error of the median on the validation rows, (H,), in the unit of the quantity.
+
+    Args:
+        fitted: the model.
+        name: a series with error quantiles.
+        bias: (H,) what the median adds to the point forecast.
+    """
+    plan = fitted.spec.plan
+    windows, span = fitted.seen.windows(name, plan.shape), plan.spans(len(fitted.seen.times))[1]
+    weights = fitted.fits[plan.group_of(name)].blind
+    parts = [(targets, inputs @ weights) for inputs, targets in windows.chunks(span)]
+    targets, points = (np.concatenate(each) for each in zip(*parts, strict=True))
+    inputs = np.lib.stride_tricks.sliding_window_view(windows.rows, plan.shape.length)[
+        span[0] : span[1], : plan.shape.inputs
+    ][windows.usable(span)]
+    if plan.shape.form == "variance":
+        median = np.maximum(points + 1.0, LEAST_RATIO) * np.exp(bias)
+        errors = (targets + 1.0 - median) * inputs.mean(axis=1, keepdims=True)
+    elif plan.shape.form == "log":
+        errors = (np.exp(targets) - np.exp(points + bias)) * np.exp(inputs[:, -1:])
+    else:
+        errors = targets - points - bias
+    errors[windows.unobserved_targets(span)] = np.nan
+    return np.asarray(np.nanmean(np.abs(errors), axis=0))
 
 
 def _pack(gram: Gram, name: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from forecast.models.ridge import Ridge
 from forecast.models.ridge_sums import ALL, first_shared_row, seen_rows
 from forecast.randomness import RandomStreams
 from forecast.storage import load_fitted, save_fitted
+from forecast.truth import truth_of
 
 ROOT = Path(__file__).resolve().parents[2]
 RNG = RandomStreams(1, np.datetime64("2020-01-01", "ns"))
@@ -305,3 +306,47 @@ def test_incremental_refits_equal_those_from_scratch_on_real_rows(shared_data):
     found = benchmark.refits(shared_data, count=5)
     assert found.difference < 1e-9
     assert found.sums_incremental < found.sums_scratch
+
+
+def recomputed_errors(asked, train):
+    """Return the mean absolute error of the median, (S, H), over every forecast of the validation rows, one at a time."""
+    fitted, rows = asked.fit(train, RNG), len(train.times)
+    errors = []
+    for row in range(rows - round(asked.validation_share * rows) - 1, rows - asked.horizon):
+        made = fitted.predict(train.until(train.times[row]), RNG)
+        errors.append(np.abs(made.median - truth_of(made, train, "close")))
+    return np.mean(errors, axis=0)
+
+
+@pytest.mark.parametrize("form", [{"changes": "log"}, {"changes": "difference"}, {"quantity": "variance"}])
+@pytest.mark.parametrize("extra", [{}, {"shared": False}, {"centred": False}])
+def test_validation_errors_are_those_of_forecasts_of_the_rows_held_out(form, extra):
+    train, asked = synthetic_history(200), Ridge(**form, **extra, **SMALL)
+    errors = asked.fit(train, RNG).validation_errors
+    assert tuple(errors) == train.panel.series
+    np.testing.assert_allclose(list(errors.values()), recomputed_errors(asked, train), rtol=1e-9)
+
+
+def test_validation_errors_are_those_of_before_a_refit_and_survive_storage(tmp_path):
+    history = synthetic_history(200)
+    before, after = (Ridge(refit=refit, **SMALL).fit(history, RNG) for refit in (False, True))
+    save_fitted(after, tmp_path / "ridge")
+    loaded = load_fitted(tmp_path / "ridge")
+    for name, errors in before.validation_errors.items():
+        assert after.validation_errors[name].tobytes() == errors.tobytes()
+        assert loaded.validation_errors[name].tobytes() == errors.tobytes()
+
+
+def test_validation_errors_ignore_what_was_not_observed_and_what_came_after():
+    history = gappy(synthetic_history())
+    train = history.until(history.times[209])
+    values = history.panel.values.copy()
+    values[210:] *= 3.0
+    poisoned = replace(history, panel=replace(history.panel, values=values)).until(train.cutoff)
+    one, other = (Ridge(**SMALL).fit(each, RNG).validation_errors for each in (train, poisoned))
+    assert all(one[name].tobytes() == other[name].tobytes() and np.isfinite(one[name]).all() for name in one)
+
+
+def test_without_a_median_there_are_no_validation_errors():
+    fitted = Ridge(levels=(0.1, 0.9), centred=False, **SMALL).fit(synthetic_history(), RNG)
+    assert fitted.validation_errors is None
