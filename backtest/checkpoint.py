@@ -11,14 +11,18 @@ from zipfile import BadZipFile
 import numpy as np
 
 from backtest.errors import RunError
+from backtest.fitting import Fit, FitRecord, ModelState
 from backtest.policies.base import Decision
-from backtest.walk import FitRecord, LaneRecord, LaneState, Plan, StepRecord, WalkState
+from backtest.walk import LaneRecord, LaneState, Plan, StepRecord, WalkState
 from data.errors import WayfoldError
 from forecast.packing import pack_forecasts, unpack_forecasts
 from forecast.storage import load_fitted, read_arrays, save_fitted, write_arrays
 
 _DAMAGE = (OSError, ValueError, LookupError, EOFError, BadZipFile, WayfoldError)
 """What reading a file that was cut short can raise."""
+
+_TIMES = ("cutoff", "serves_from")
+"""Fields of a fit record that are times."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +79,7 @@ def _write_records(folder: Path, plan: Plan, records: Sequence[StepRecord]) -> N
     for i in range(len(plan.lanes)):
         arrays = pack_forecasts([record.lanes[i].forecast for record in records])
         arrays["weights"] = np.array([record.lanes[i].decision.weights for record in records])
+        arrays["predict_seconds"] = np.array([record.lanes[i].predict_seconds for record in records])
         write_arrays(folder / f"lane-{i}.npz", arrays)
 
 
@@ -86,7 +91,8 @@ def _read_records(folder: Path, plan: Plan) -> list[StepRecord]:
         arrays = read_arrays(folder / f"lane-{i}.npz")
         fits = [_fit(row[i]) for row in facts["fits"]]
         decisions = [Decision(t, plan.series, w) for t, w in zip(cutoffs, arrays["weights"], strict=True)]
-        lanes.append(list(map(LaneRecord, fits, unpack_forecasts(arrays), decisions)))
+        seconds = arrays["predict_seconds"].tolist()
+        lanes.append(list(map(LaneRecord, fits, unpack_forecasts(arrays), decisions, seconds)))
     steps = zip(facts["fold"], cutoffs, zip(*lanes, strict=True), strict=True)
     return [StepRecord(fold, cutoff, row) for fold, cutoff, row in steps]
 
@@ -97,12 +103,11 @@ def _write_state(folder: Path, plan: Plan, state: WalkState) -> None:
         place.mkdir(parents=True)
         write_arrays(place / "engine.npz", plan.spec.engine.to_arrays(lane.engine))
         write_arrays(place / "calibration.npz", lane.calibration.to_arrays())
-        write_arrays(place / "retraining.npz", lane.retraining.to_arrays())
+        write_arrays(place / "retraining.npz", lane.model.memory.to_arrays())
         write_arrays(place / "raw.npz", pack_forecasts([raw for raw, _ in lane.awaiting]))
         write_arrays(place / "issued.npz", pack_forecasts([issued for _, issued in lane.awaiting]))
-        (place / "fit.json").write_text(json.dumps(_fit_facts(lane.fit)))
-        if lane.fitted is not None:
-            save_fitted(lane.fitted, place / "model")
+        _write_fit(place / "serving", lane.model.serving)
+        _write_fit(place / "training", lane.model.training)
     assert state.through is not None
     (folder / "through.json").write_text(json.dumps({"through": int(state.through.astype(np.int64))}))
 
@@ -116,18 +121,42 @@ def _read_lane(folder: Path, plan: Plan) -> LaneState:
     raw = unpack_forecasts(read_arrays(folder / "raw.npz"))
     issued = unpack_forecasts(read_arrays(folder / "issued.npz"))
     return LaneState(
-        fitted=load_fitted(folder / "model"),
-        fit=_fit(json.loads((folder / "fit.json").read_text())),
+        model=ModelState(
+            serving=_read_fit(folder / "serving"),
+            training=_read_fit(folder / "training"),
+            memory=plan.spec.retraining.from_arrays(read_arrays(folder / "retraining.npz")),
+        ),
         calibration=plan.spec.calibration.from_arrays(read_arrays(folder / "calibration.npz")),
         awaiting=tuple(zip(raw, issued, strict=True)),
-        retraining=plan.spec.retraining.from_arrays(read_arrays(folder / "retraining.npz")),
         engine=plan.spec.engine.from_arrays(read_arrays(folder / "engine.npz")),
     )
 
 
+def _write_fit(folder: Path, fit: Fit | None) -> None:
+    if fit is None:
+        return
+    save_fitted(fit.fitted, folder)
+    facts = {"record": _fit_facts(fit.record), "scales": dict(fit.scales)}
+    (folder / "fit.json").write_text(json.dumps(facts))
+
+
+def _read_fit(folder: Path) -> Fit | None:
+    if not folder.is_dir():
+        return None
+    facts = json.loads((folder / "fit.json").read_text())
+    record = _fit(facts["record"])
+    assert record is not None
+    return Fit(load_fitted(folder), record, facts["scales"])
+
+
 def _fit_facts(fit: FitRecord | None) -> dict[str, Any] | None:
-    return None if fit is None else {**vars(fit), "cutoff": int(fit.cutoff.astype(np.int64))}
+    if fit is None:
+        return None
+    times = {name: int(getattr(fit, name).astype(np.int64)) for name in _TIMES}
+    return {**vars(fit), "state": dict(fit.state), **times}
 
 
 def _fit(facts: Mapping[str, Any] | None) -> FitRecord | None:
-    return None if facts is None else FitRecord(**{**facts, "cutoff": np.datetime64(facts["cutoff"], "ns")})
+    if facts is None:
+        return None
+    return FitRecord(**{**facts, **{name: np.datetime64(facts[name], "ns") for name in _TIMES}})

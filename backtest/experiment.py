@@ -26,6 +26,7 @@ from backtest.walk import (
     Walked,
     WalkState,
     finish,
+    fits_ahead,
     make_folds,
     make_plan,
     start,
@@ -94,10 +95,13 @@ def walk_history(spec: RunSpec, history: History, report: Report, partial: Path 
     done = (load_progress(partial, plan) if partial is not None else None) or Progress(0, start(plan), ())
     state, records = done.state, list(done.records)
     total = sum(len(fold.cutoffs) for fold in folds)
+    if any(lane.forecaster.fits_together for lane in plan.lanes):
+        report(len(records), total, "fitting all folds at once")
+    ahead = fits_ahead(plan, history, folds)
     for fold in folds[done.folds :]:
         kept: list[StepRecord] = []
         for cutoff in fold.cutoffs:
-            state, record = step(plan, state, history.until(cutoff), fold.number)
+            state, record = step(plan, state, history.until(cutoff), fold.number, ahead)
             kept.append(record)
             report(
                 len(records) + len(kept),

@@ -1,5 +1,6 @@
 """Paths: each lane's account through the whole test, replayed from its decisions and checked against the walk."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -165,5 +166,25 @@ def fits_table(walked: Walked) -> pd.DataFrame:
         for record in walked.records
         if record.lanes[i].fit is not None and lane.role != "benchmark"
     ]
-    columns = ["model", "fold", "cutoff", "reason", "rows", "cpu_seconds", "cost_proxy"]
-    return pd.DataFrame(rows)[columns]
+    columns = ["model", "fold", "cutoff", "reason", "rows", "cpu_seconds", "cost_proxy", "serves_from", "reference",
+               "state", "failure"]  # fmt: skip
+    return pd.DataFrame(rows)[columns].assign(
+        state=[json.dumps(dict(row["state"])) for row in rows],
+        reference=[np.nan if row["reference"] is None else row["reference"] for row in rows],
+    )
+
+
+def predictions_table(walked: Walked) -> pd.DataFrame:
+    """Return the table ``predictions``: how many forecasts each model made and the CPU time they took, fold by fold."""
+    rows = [
+        {
+            "model": lane.label,
+            "fold": record.fold,
+            "predictions": 1,
+            "cpu_seconds": record.lanes[i].predict_seconds,
+        }
+        for i, lane in enumerate(walked.plan.lanes)
+        for record in walked.records
+        if lane.role != "benchmark"
+    ]
+    return pd.DataFrame(rows).groupby(["model", "fold"], sort=False, as_index=False).sum()

@@ -16,6 +16,7 @@ from backtest.paths import (
     fills_table,
     fits_table,
     lane_paths,
+    predictions_table,
     rejections_table,
     targets_table,
     traded_bars,
@@ -52,6 +53,7 @@ def run_tables(walked: Walked) -> dict[str, pd.DataFrame]:
         "folds": folds_table(walked, paths, scored),
         "costs": costs_table(walked.plan, paths, bars),
         "fits": fits_table(walked),
+        "predictions": predictions_table(walked),
         "findings": findings_frame(check_panel(walked.history)),
         **curve_tables(walked, paths),
     }

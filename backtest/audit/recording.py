@@ -92,8 +92,9 @@ def _add_step(made: Made, plan: Plan, state: WalkState, record: StepRecord) -> N
         made[artefact][record.cutoff] = {}
     at = {artefact: made[artefact][record.cutoff] for artefact in ARTEFACTS[1:6]}
     for lane, now, done in zip(plan.lanes, state.lanes, record.lanes, strict=True):
-        if done.fit is not None and now.fitted is not None:
-            at["fits"][lane.label] = np.array([*_digests(now.fitted), f"{done.fit.rows} rows"])
+        newest = now.model.training or now.model.serving
+        if done.fit is not None and newest is not None:
+            at["fits"][lane.label] = np.array([*_digests(newest.fitted), f"{done.fit.rows} rows"])
         raw = now.awaiting[-1][0]
         at["forecasts"] |= _forecast_cells(f"{lane.label}", raw)
         at["forecasts"] |= _forecast_cells(f"{lane.label} calibrated", done.forecast)

@@ -24,6 +24,7 @@ _FITS = (
     Column("rows", "Rows", count),
     Column("cpu_seconds", "CPU seconds", lambda value: number(value, 3)),
     Column("cost_proxy", "Cost proxy", count),
+    Column("failure", "Failure", text),
 )
 
 

@@ -13,7 +13,7 @@ from backtest.paths import traded_bars
 from backtest.policies.base import POLICIES, Terms
 from backtest.policies.outlook import Outlook
 from backtest.spec import RunSpec, model_labels
-from backtest.walk import Lane, Plan, Walked, make_folds, make_plan, market_at, start, step
+from backtest.walk import Lane, Plan, Walked, fits_ahead, make_folds, make_plan, market_at, start, step
 from data.history import History
 from forecast.randomness import RandomStreams
 from forecast.registry import FORECASTERS
@@ -69,10 +69,10 @@ def make_forecasts(spec: RunSpec, history: History) -> Forecasts:
     """
     plan = _forecast_only(make_plan(spec, history))
     folds = make_folds(plan, history)
-    state, records, tradable = start(plan), [], []
+    state, records, tradable, ahead = start(plan), [], [], fits_ahead(plan, history, folds)
     for fold, cutoff in _cutoffs(folds):
         past = history.until(cutoff)
-        state, record = step(plan, state, past, fold)
+        state, record = step(plan, state, past, fold, ahead)
         records.append(record)
         tradable.append(market_at(plan, past).tradable)
     issued = tuple(record.lanes[0].forecast for record in records)

@@ -104,7 +104,7 @@ def test_a_walk_damaged_anywhere_starts_again(history: History, tmp_path: Path) 
         for path in sorted((tmp_path / "whole").rglob("*.*"))
         if path.is_file()
     ]
-    needed = [path for path in files if path.parts[-2] in ("fold-00000", "state", "0", "model")]
+    needed = [path for path in files if path.parts[-2] in ("fold-00000", "state", "0", "serving")]
     assert len(needed) > 10
     for path, share in zip(needed[::2], itertools.cycle((None, 0.0, 0.5, 0.9)), strict=False):
         copy = Path(shutil.copytree(tmp_path / "whole", tmp_path / "copy"))

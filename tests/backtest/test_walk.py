@@ -109,6 +109,18 @@ def test_calibration_learns_a_forecast_only_when_its_last_truth_is_known(history
         assert has_learnt == (bits(after.calibration) != bits(before.calibration))
 
 
+def test_no_truth_is_used_before_the_delay_of_its_publication(history: History) -> None:
+    folds = {"kind": "rolling", "train": 120, "test": 14, "decide_every": 1}
+    late = {"kind": "never", "truth_delay": 4}
+    plan = make_plan(small_spec(**CALIBRATED, folds=folds, retraining=late), history)
+    state = start(plan)
+    for made, cutoff in enumerate(make_folds(plan, history)[0].cutoffs, start=1):
+        state, _ = step(plan, state, history.until(cutoff), 0)
+        usable = history.until(cutoff).times[-1 - 4]
+        assert all(raw.times[-1] > usable for raw, _ in state.lanes[0].awaiting)
+        assert len(state.lanes[0].awaiting) == min(plan.spec.horizon + 4, made)
+
+
 @pytest.mark.parametrize(
     ("retraining", "reasons"),
     [

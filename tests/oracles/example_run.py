@@ -55,6 +55,7 @@ def example_run(
         "monthly": _periodic(equity, "ME"),
         "yearly": _periodic(equity, "YE"),
         "fits": _fits(rng, times, folds),
+        "predictions": _predictions(folds),
         "findings": _findings(times, names),
     }
     return _manifest(seed, times, names, status), tables
@@ -397,12 +398,21 @@ def _fits(rng: np.random.Generator, times: pd.DatetimeIndex, folds: np.ndarray) 
     for model in MODELS:
         for fold in np.unique(folds):
             start = int(np.argmax(folds == fold))
-            rows.append(
-                (model, fold, times[start], "first decision of the fold", 750 + start, rng.random() / 10, 3e4)
-            )
-    return pd.DataFrame(
-        rows, columns=["model", "fold", "cutoff", "reason", "rows", "cpu_seconds", "cost_proxy"]
-    )
+            rows.append({
+                "model": model, "fold": fold, "cutoff": times[start], "reason": "new fold", "rows": 750 + start,
+                "cpu_seconds": rng.random() / 10, "cost_proxy": 3e4, "serves_from": times[start], "reference": np.nan,
+                "state": "{}", "failure": "",
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _predictions(folds: np.ndarray) -> pd.DataFrame:
+    rows = [
+        {"model": model, "fold": fold, "predictions": 52, "cpu_seconds": 0.01}
+        for model in MODELS
+        for fold in np.unique(folds)
+    ]
+    return pd.DataFrame(rows)
 
 
 def _findings(times: pd.DatetimeIndex, names: tuple[str, ...]) -> pd.DataFrame:

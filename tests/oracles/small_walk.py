@@ -71,5 +71,7 @@ def bits(value: Any) -> bytes:
         return b"[" + b",".join(bits(item) for item in value) + b"]"
     if value is None or isinstance(value, (str, bool, int, float, np.generic)):
         return repr(value).encode()
-    parts = {name: item for name, item in vars(value).items() if name != "cpu_seconds"}
+    parts = {
+        name: item for name, item in vars(value).items() if name not in ("cpu_seconds", "predict_seconds")
+    }
     return type(value).__qualname__.encode() + bits(parts)
