@@ -1,8 +1,8 @@
 """Gradient-boosted quantiles of scaled returns, pooled over series (LightGBM and XGBoost)."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -30,10 +30,13 @@ from forecast.models.normal_quantiles import from_scale
 from forecast.models.univariate import check_quantity
 from forecast.randomness import RandomStreams
 from forecast.storage import read_state, write_state
-from forecast.windows import context_window, require_positive, target_values
+from forecast.windows import MIN_OBSERVED, carried, context_window, require_positive, target_values
 
 LEAST_SAMPLES = 50
 """Fewest training samples, and fewest validation samples, a fit accepts."""
+
+MOST_HELD_OUT = 1000
+"""Forecasts of validation rows that are compared with what happened, about."""
 
 
 @spec
@@ -125,13 +128,15 @@ class AbstractBoosting(AbstractForecaster):
             )
         seed = int(rng.of("boosting").integers(2**31 - 1))
         texts = self.grow(grown, check, self.grown_levels(), seed)
-        return BoostingFitted(self, texts, self.revive(texts))
+        fitted = BoostingFitted(self, texts, self.revive(texts))
+        return replace(fitted, errors=fitted.held_out_errors(train, int(check.decided.min())))
 
     def load(self, folder: Path) -> "BoostingFitted":
         """Return the fitted state stored there."""
-        _, facts = read_state(folder)
+        arrays, facts = read_state(folder)
         texts = tuple((folder / name).read_text() for name in facts["models"])
-        return BoostingFitted(self, texts, self.revive(texts))
+        errors = dict(zip(facts["held_out"], arrays["errors"], strict=True))
+        return BoostingFitted(self, texts, self.revive(texts), errors)
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,11 +147,21 @@ class BoostingFitted(AbstractFitted):
         spec: the hyper-parameters.
         texts: the models as text; what ``save`` writes.
         models: the same, ready to answer.
+        errors: mean absolute error of the median on validation rows, (H,) by series.
     """
 
     spec: AbstractBoosting
     texts: tuple[str, ...]
     models: tuple[Any, ...]
+    errors: Mapping[str, Floats] = field(default_factory=dict)
+
+    @property
+    def validation_errors(self) -> Mapping[str, Floats] | None:
+        """Mean absolute error of the median on validation rows, (H,) by series; None when no median is forecast.
+
+        These rows chose the number of rounds too, so the errors are a little too small.
+        """
+        return self.errors if 0.5 in self.spec.levels else None
 
     def predict(self, history: History, rng: RandomStreams) -> QuantileForecast:
         """Return the quantiles of every series that can be forecast from its last ``context`` rows."""
@@ -179,12 +194,49 @@ class BoostingFitted(AbstractFitted):
         spread = scale[:, None] * np.sqrt(ahead)
         return from_scale(logs[:, -1, None, None] + unit * spread[:, :, None], "log")
 
+    def held_out_errors(self, train: History, first: int) -> dict[str, Floats]:
+        """Return the mean absolute error of the median, (H,) by series, of forecasts made from row ``first`` on.
+
+        They are ``horizon`` bars apart, more where that would make too many; all their truth lies in ``train``, and no
+        training label is known later than ``first``. Windows are those that training uses. A step of a series whose
+        truth is never known is NaN; a series without a usable window is left out.
+        """
+        asked = self.spec
+        if 0.5 not in asked.levels:
+            return {}
+        values = target_values(train, asked.field)
+        stop = len(values) - asked.horizon
+        thinning = max(1, -(-(stop - first) * values.shape[1] // (asked.horizon * MOST_HELD_OUT)))
+        decided = np.arange(first, stop, asked.horizon * thinning)
+        found = {}
+        for name, column in zip(train.panel.series, values.T, strict=True):
+            errors = self._median_errors(column, decided)
+            if len(errors):
+                counts = np.maximum((~np.isnan(errors)).sum(axis=0), 1)
+                mean = np.nansum(errors, axis=0) / counts
+                found[name] = np.where(np.isnan(errors).all(axis=0), np.nan, mean)
+        return found
+
+    def _median_errors(self, values: Floats, decided: npt.NDArray[np.int64]) -> Floats:
+        """Return the absolute errors (N, H) of the medians from the rows of (T,) values that have a usable window."""
+        asked = self.spec
+        windows = np.lib.stride_tricks.sliding_window_view(carried(values[:, None])[:, 0], asked.context)
+        windows = windows[decided + 1 - asked.context]
+        seen = ~np.isnan(values[decided[:, None] + np.arange(1 - asked.context, 1)])
+        usable = (seen.mean(axis=1) >= MIN_OBSERVED) & seen[:, -1] & ~np.isnan(windows[:, 0])
+        truth = values[decided[usable, None] + np.arange(1, asked.horizon + 1)]
+        if not len(truth):
+            return np.asarray(truth)
+        made = self._quantiles(np.log(np.ascontiguousarray(windows[usable])))
+        return np.asarray(np.abs(made[:, :, asked.levels.index(0.5)] - truth))
+
     def save(self, folder: Path) -> None:
-        """Write one text file a model."""
+        """Write one text file a model, and the errors."""
         names = [f"model_{i}.{self.spec.suffix}" for i in range(len(self.texts))]
         for name, text in zip(names, self.texts, strict=True):
             (folder / name).write_text(text)
-        write_state(folder, {}, {"models": names})
+        errors = np.reshape(list(self.errors.values()), (len(self.errors), self.spec.horizon))
+        write_state(folder, {"errors": errors}, {"models": names, "held_out": list(self.errors)})
 
 
 def interpolated_steps(values: Floats, known: Sequence[int], ahead: npt.NDArray[np.int64]) -> Floats:

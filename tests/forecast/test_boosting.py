@@ -1,7 +1,9 @@
 """Boosted quantiles: samples, interpolation, determinism, and a market with a nonlinear memory."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +14,10 @@ from data.history import History
 from data.panel import Panel
 from data.sessions import BarClock
 from forecast.errors import FitError
+from forecast.models import boosting
 from forecast.models.boosting import (
     AbstractBoosting,
+    BoostingFitted,
     LightGbmQuantiles,
     XgboostQuantiles,
     interpolated_levels,
@@ -22,6 +26,8 @@ from forecast.models.boosting import (
 from forecast.models.lagged_features import pooled_samples, split_samples, thinned, window_features
 from forecast.randomness import RandomStreams
 from forecast.registry import FORECASTERS
+from forecast.storage import load_fitted, save_fitted
+from forecast.truth import truth_of
 
 KINDS = [LightGbmQuantiles, XgboostQuantiles]
 
@@ -181,3 +187,65 @@ def test_faults_are_named() -> None:
     history = history_of(noise(80, 1, 10))
     with pytest.raises(FitError, match="history has 80 rows"):
         LightGbmQuantiles().fit(history, RandomStreams(1, history.cutoff))
+
+
+def recomputed_errors(fitted: Any, train: History, first: int) -> np.ndarray:
+    """Return the mean absolute error of the median, (S, H), over forecasts made one at a time, one horizon apart."""
+    errors = []
+    for row in range(first, len(train.times) - fitted.spec.horizon, fitted.spec.horizon):
+        made = fitted.predict(train.until(train.times[row]), RandomStreams(1, train.cutoff))
+        errors.append(np.abs(made.median - truth_of(made, train, "close")))
+    return np.mean(errors, axis=0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_validation_errors_are_those_of_forecasts_of_the_rows_held_out(
+    kind: type[AbstractBoosting], tmp_path: Path
+) -> None:
+    train = history_of(folded_returns(500, 2, 3))
+    asked = kind(context=20, horizon=4)
+    fitted = asked.fit(train, RandomStreams(1, train.cutoff))
+    samples = pooled_samples(train, "close", 20, 5, asked.steps())
+    _, check = split_samples(thinned(samples, asked.most_samples), asked.validation)
+    expected = recomputed_errors(fitted, train, check.decided.min())
+    assert tuple(fitted.validation_errors) == train.panel.series
+    np.testing.assert_allclose(list(fitted.validation_errors.values()), expected, rtol=1e-6)
+    save_fitted(fitted, tmp_path / "boosting")
+    loaded = load_fitted(tmp_path / "boosting").validation_errors
+    assert {name: each.tobytes() for name, each in loaded.items()} == {
+        name: each.tobytes() for name, each in fitted.validation_errors.items()
+    }
+
+
+def test_validation_errors_of_many_rows_are_those_of_a_thousand_forecasts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    train = history_of(folded_returns(500, 2, 3))
+    fitted = LightGbmQuantiles(context=20, horizon=4).fit(train, RandomStreams(1, train.cutoff))
+    asked = []
+    monkeypatch.setattr(boosting, "MOST_HELD_OUT", 10)
+    monkeypatch.setattr(
+        BoostingFitted, "_median_errors", lambda _, column, decided: asked.append(decided) or np.empty((0, 4))
+    )
+    assert fitted.held_out_errors(train, 400) == {}
+    assert len(asked) == 2
+    assert asked[0].tolist() == [400, 420, 440, 460, 480]
+
+
+def test_validation_errors_skip_what_was_not_observed() -> None:
+    history = history_of(folded_returns(500, 3, 3))
+    values = history.panel.values.copy()
+    values[np.random.default_rng(0).random(values.shape) < 0.05] = np.nan
+    values[:, 1] = np.nan
+    train = replace(history, panel=replace(history.panel, values=values))
+    errors = (
+        LightGbmQuantiles(context=20, horizon=4).fit(train, RandomStreams(1, train.cutoff)).validation_errors
+    )
+    assert list(errors) == ["s0", "s2"]
+    assert all(np.isfinite(each).all() and each.shape == (4,) for each in errors.values())
+
+
+def test_without_a_median_there_are_no_validation_errors() -> None:
+    train = history_of(noise(400, 1, 0))
+    fitted = LightGbmQuantiles(levels=(0.1, 0.9)).fit(train, RandomStreams(1, train.cutoff))
+    assert fitted.validation_errors is None
