@@ -74,7 +74,7 @@ class StackedConv1d(AbstractStackedLayer):
     def __init__(self, models: int, inputs: int, outputs: int, kernel: int) -> None:
         super().__init__()
         self.kernel = kernel
-        self.weight = nn.Parameter(torch.empty(models, inputs * kernel, outputs))
+        self.weight = nn.Parameter(torch.empty(models, kernel * inputs, outputs))
         self.bias = nn.Parameter(torch.zeros(models, 1, outputs))
 
     def reset(self, generators: Sequence[torch.Generator]) -> None:
@@ -85,9 +85,15 @@ class StackedConv1d(AbstractStackedLayer):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return the filtered sequence."""
-        patches = inputs.unfold(2, self.kernel, 1)  # (K, B, L', C, kernel)
-        rows = patches.flatten(3).flatten(1, 2)  # (K, B * L', C * kernel)
+        patches = time_patches(inputs, self.kernel)
+        rows = patches.flatten(1, 2)  # (K, B * L', kernel * C)
         return torch.baddbmm(self.bias, rows, self.weight).reshape(*patches.shape[:3], -1)
+
+
+def time_patches(inputs: torch.Tensor, kernel: int) -> torch.Tensor:
+    """Return ``kernel`` neighbouring steps side by side, (K, B, L, C) -> (K, B, L - kernel + 1, kernel * C), channels fastest."""
+    channels = inputs.shape[3]
+    return inputs.flatten(2).unfold(2, kernel * channels, channels)
 
 
 def max_pool(inputs: torch.Tensor, width: int) -> torch.Tensor:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from forecast.training.layers import AbstractStackedLayer, draw_glorot, draw_orthogonal
+from forecast.training.recurrence import Recurrence
 
 Activation = Literal["relu", "tanh"]
 
@@ -14,7 +15,7 @@ Activation = Literal["relu", "tanh"]
 class StackedLstm(AbstractStackedLayer):
     """K long short-term memories (Hochreiter and Schmidhuber 1997, with the forget gate of Gers and others 2000).
 
-    With z = x W + h V + b split into i, f, g, o: c' = sigmoid(f) c + sigmoid(i) phi(g), h' = sigmoid(o) phi(c'), where phi is
+    With z = x W + h V + b split into i, f, o, g: c' = sigmoid(f) c + sigmoid(i) phi(g), h' = sigmoid(o) phi(c'), where phi is
     ``activation``; both states start at 0. Kernels are Glorot uniform, recurrent kernels orthogonal, biases 0 and those of
     the forget gate 1, as in Keras.
     """
@@ -43,15 +44,8 @@ class StackedLstm(AbstractStackedLayer):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return the hidden states, (K, B, L, C) -> (K, B, L, U) with ``sequences``, else the last one, (K, B, U)."""
-        phi = torch.relu if self.activation == "relu" else torch.tanh
-        cell = hidden = inputs.new_zeros(*inputs.shape[:2], self.units)
-        states = []
-        for step in range(inputs.shape[2]):
-            gates = torch.baddbmm(self.bias, inputs[:, :, step], self.kernel) + torch.bmm(
-                hidden, self.recurrent
-            )
-            entry, forget, fresh, output = gates.chunk(4, dim=2)
-            cell = torch.sigmoid(forget) * cell + torch.sigmoid(entry) * phi(fresh)
-            hidden = torch.sigmoid(output) * phi(cell)
-            states.append(hidden)
-        return torch.stack(states, dim=2) if self.sequences else hidden
+        weights = torch.cat([self.kernel, self.bias, self.recurrent], dim=1)
+        is_relu, is_training = self.activation == "relu", torch.is_grad_enabled()
+        asked = inputs.to(weights.dtype), weights, is_relu, self.sequences, is_training
+        hidden: torch.Tensor = Recurrence.apply(*asked)  # type: ignore[no-untyped-call]
+        return hidden.permute(1, 3, 0, 2) if self.sequences else hidden.transpose(1, 2)
