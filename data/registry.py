@@ -135,9 +135,18 @@ def _keys(cls: Any, path: Sequence[Any]) -> list[str]:
 
 
 def plain(value: Any) -> Any:
-    """Return a spec as plain dicts, lists and scalars, ready for YAML or JSON."""
+    """Return a spec as plain dicts, lists and scalars, ready for YAML or JSON.
+
+    A field that holds a list of specs of some role is written with their kinds; the class names it in ``nested``, a
+    mapping from the field to the role's registry.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        nested: Mapping[str, Registry[Any]] = getattr(value, "nested", {})
+        parts = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return {
+            name: [nested[name].describe(each) for each in part] if name in nested else plain(part)
+            for name, part in parts.items()
+        }
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

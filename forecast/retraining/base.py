@@ -149,6 +149,7 @@ RETRAINING: Registry[AbstractRetraining] = Registry(
         "never": "forecast.retraining.schedule:Never",
         "calendar": "forecast.retraining.calendar:Calendar",
         "performance": "forecast.retraining.performance:Performance",
+        "any_of": "forecast.retraining.combination:AnyOf",
     },
     "wayfold.retraining",
 )
