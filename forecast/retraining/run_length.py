@@ -1,0 +1,100 @@
+"""Run length: the alarm threshold that gives a wanted number of losses between false alarms."""
+
+import math
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from data.panel import Floats
+
+PATHS = 400
+"""Resampled streams by which a threshold is found."""
+
+LONGEST = 2_000
+"""Losses in one of them after its reference, at most."""
+
+LIMIT = 4.0
+"""Standard deviations at which a loss is cut: one extreme loss is an anomaly, many large ones are drift."""
+
+
+class Detector(Protocol):
+    """Reads standardised losses of many streams at once and scores the evidence that they have grown."""
+
+    def begin(self, reference: Floats) -> Any:
+        """Return the state after the reference losses (..., n) of each stream, which raise no score."""
+
+    def step(self, state: Any, value: Floats) -> tuple[Any, Floats]:
+        """Return the state after the next loss (...) of each stream and the score (...), at least 0."""
+
+
+def standardised(values: Floats, count: int) -> Floats:
+    """Return values (..., T) in standard deviations from the mean of their first ``count``, cut at 4; 0 where these are equal."""
+    reference = values[..., :count]
+    centre, spread = reference.mean(axis=-1, keepdims=True), reference.std(axis=-1, keepdims=True)
+    scaled = np.divide(values - centre, spread, out=np.zeros_like(values), where=spread > 0)
+    limited: Floats = np.clip(scaled, -LIMIT, LIMIT)
+    return limited
+
+
+def stationary_rows(
+    count: int, length: int, block: float, paths: int, rng: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """Return (paths, length) rows below ``count``, in blocks of geometric length with mean ``block``.
+
+    The stationary bootstrap (Politis and Romano 1994, section 2): blocks start anywhere and wrap around the end.
+    """
+    begins = rng.random((paths, length)) < 1 / block
+    begins[:, 0] = True
+    starts = rng.integers(count, size=(paths, length))
+    steps = np.arange(length)
+    newest = np.maximum.accumulate(np.where(begins, steps, 0), axis=1)
+    rows: npt.NDArray[np.int64] = (np.take_along_axis(starts, newest, axis=1) + steps - newest) % count
+    return rows
+
+
+def mean_block(values: Floats) -> float:
+    """Return the mean block length for the stationary bootstrap of values (T,) that vary, between 1 and T / 4.
+
+    Politis and White (2004), corrected by Patton, Politis and White (2009).
+    """
+    from arch.bootstrap import optimal_block_length
+
+    return float(np.clip(optimal_block_length(values)["stationary"].iloc[0], 1, len(values) / 4))
+
+
+def calibrated_threshold(
+    detector: Detector, reference: Floats, target: int, least: int, rng: np.random.Generator
+) -> float:
+    """Return the score that unchanged losses pass once in about ``target`` of them; infinite when the reference is constant.
+
+    Streams of ``n + length`` losses are drawn from the reference (n,) by the stationary bootstrap, and each is standardised
+    by its own first n, as the real stream is: so the threshold allows for what n losses say badly of their own mean. It is
+    the score that a share ``1 - exp(-length / target)`` of the streams pass, the share of an alarm that comes once in
+    ``target`` losses at random. It can only know dependence that shows in n losses.
+
+    Args:
+        detector: reads all streams at once.
+        reference: (n,) relative losses, oldest first, without a change.
+        target: wanted losses between false alarms.
+        least: losses after the reference before which no alarm is given.
+        rng: source of the streams; equal generators give equal thresholds.
+    """
+    count, length = len(reference), min(target, LONGEST)
+    if not np.ptp(reference) > 0:
+        return math.inf
+    rows = stationary_rows(count, count + length, mean_block(reference), PATHS, rng)
+    streams = standardised(reference[rows], count)
+    highest = highest_scores(detector, streams, count, least)
+    return float(np.quantile(highest, math.exp(-length / target)))
+
+
+def highest_scores(detector: Detector, streams: Floats, count: int, least: int) -> Floats:
+    """Return the highest score (P,) of streams (P, T) from ``least`` losses after their first ``count`` on."""
+    state = detector.begin(streams[:, :count])
+    highest = np.zeros(len(streams))
+    for seen, value in enumerate(np.ascontiguousarray(streams[:, count:].T), start=1):
+        state, score = detector.step(state, value)
+        if seen >= least:
+            highest = np.maximum(highest, score)
+    return highest
