@@ -5,7 +5,11 @@ WayfoldError
     ├── FoldError      folds overlap, leak or do not fit the data
     ├── EngineError    bars, targets or rules the engine cannot take
     ├── MetricError    a metric was given returns, equity or settings it cannot take
-    └── RunError       a run record is missing, damaged or unfinished
+    ├── RunError       a run record is missing, damaged or unfinished
+    └── LintError      a table of features or a model is built in a way that cannot be honest
+        ├── FeatureLeakError     a feature is not known when its target is forecast
+        ├── ScalerLeakError      a scaler has seen rows outside the training window
+        └── BoundedOutputError   a model of a level cannot leave the range it was trained on
 """
 
 from data.errors import WayfoldError
@@ -29,3 +33,19 @@ class MetricError(BacktestError):
 
 class RunError(BacktestError):
     """A run record is missing, damaged or unfinished."""
+
+
+class LintError(BacktestError):
+    """A table of features or a model is built in a way that cannot be honest."""
+
+
+class FeatureLeakError(LintError):
+    """A feature is not known when its target is forecast."""
+
+
+class ScalerLeakError(LintError):
+    """A scaler has seen rows outside the training window."""
+
+
+class BoundedOutputError(LintError):
+    """A model of a level cannot leave the range it was trained on."""
