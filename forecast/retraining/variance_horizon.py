@@ -138,9 +138,9 @@ def _settled(ratios: Floats, begin: int, rule: StopRule) -> int | None:
 class VarianceHorizon:
     """The window of each fit chosen by ``variance_horizon`` (the datasieve interpretation; the paper's text is not public).
 
-    A row holds, for every series, the value of ``field`` at the bar and at the ``lags - 1`` bars before it, gaps carried.
-    Rows begin where half of the series that are ever observed have a value; a series that begins later is left out of
-    the comparison, not of the fit. Columns are scaled over all rows and constant ones dropped. The scaler is fixed here
+    A row holds, for every series and each of the ``fields``, the value at the bar and at the ``lags - 1`` bars before it,
+    gaps carried. Rows begin where half of these columns, of those ever observed, have a value; one that begins later is
+    left out of the comparison, and of nothing else. Columns are scaled over all rows and constant ones dropped. The scaler is fixed here
     because the answer depends on it. The fit reads the chosen rows and the bars before them which only their lags need.
 
     Everything is computed from the training history alone. ``median_of``, ``least`` and ``most`` are our extensions
@@ -150,7 +150,7 @@ class VarianceHorizon:
         preset: ``datasieve`` (step 1, 100 ratios, tolerance 0.25e-3, diagonal counted, 5 % of the rows added) or
             ``freqai`` (step 20, 5 ratios, tolerance 0.5e-3, no diagonal, nothing added, no lags).
         tolerance: another tolerance than the preset's.
-        field: the panel field compared; prices are adjusted by ``factor`` where there is one.
+        fields: panel fields compared; prices are adjusted by ``factor`` where there is one.
         values: ``level`` as it is, ``change`` from bar to bar, or ``log_change`` (values above 0 only).
         lags: another number of lags than the preset's, 6 or 1.
         scaler: each column to -1 ... 1, or to mean 0 and deviation 1.
@@ -161,7 +161,7 @@ class VarianceHorizon:
 
     preset: Literal["datasieve", "freqai"] = "datasieve"
     tolerance: Annotated[float, at.Gt(0)] | None = None
-    field: str = "close"
+    fields: Annotated[tuple[str, ...], at.MinLen(1)] = ("close",)
     values: Literal["level", "change", "log_change"] = "level"
     lags: Annotated[int, at.Ge(1)] | None = None
     scaler: Literal["minmax", "standard"] = "minmax"
@@ -193,10 +193,12 @@ class VarianceHorizon:
 
     def features(self, train: History) -> Floats:
         """Return the rows that are compared, unscaled, (N, p), oldest first; the last one is the last bar."""
-        values = _observed(target_values(train, self.field))
+        columns = [target_values(train, field) for field in self.fields]
         if self.values == "log_change":
-            require_form(values, train.panel.series, self.field, "log")
-            values = np.log(values)
+            for field, values in zip(self.fields, columns, strict=True):
+                require_form(values, train.panel.series, field, "log")
+            columns = [np.log(values) for values in columns]
+        values = _observed(np.concatenate(columns, axis=1))
         rows = values if self.values == "level" else np.diff(values, axis=0)
         lags = min(self.rule.lags, len(rows))
         if not lags:
@@ -210,7 +212,7 @@ class VarianceHorizon:
 
 
 def _observed(values: Floats) -> Floats:
-    """Return the rows and series of (T, S) values that can be compared, gaps carried, no NaN."""
+    """Return the rows and columns of (T, C) values that can be compared, gaps carried, no NaN."""
     seen = ~np.isnan(values)
     firsts = np.argmax(seen, axis=0)
     begun = np.sort(firsts[seen.any(axis=0)])

@@ -150,6 +150,9 @@ def test_a_row_holds_the_last_values_of_every_series():
     moves = VarianceHorizon(lags=2, values="log_change").features(history)
     assert moves.shape == (48, 6)
     np.testing.assert_allclose(sorted(moves[-1]), sorted(np.diff(np.log(close), axis=0)[-2:].ravel()))
+    both = VarianceHorizon(lags=3, fields=("close", "volume")).features(history)
+    assert both.shape == (48, 18)
+    assert sorted(both[-1]) == sorted([*close[-3:].ravel(), *history.panel.field("volume")[-3:].ravel()])
 
 
 def test_a_series_that_begins_late_is_left_out_of_the_comparison():
