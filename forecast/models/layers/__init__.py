@@ -1,0 +1,1 @@
+"""Parts that the long-horizon networks share, one idea a file."""
