@@ -38,7 +38,8 @@ class Autoformer(AbstractTorchNetwork):
         factor: how many lags are used, as a multiple of the logarithm of the length.
         roll: ``as_published`` moves values against the lag of their correlation, ``to_correlation`` with it.
         dropout: share of activations left out in training.
-        time_marks: finest calendar fact of each step that is told: ``hour`` as published, also for daily bars.
+        time_marks: finest calendar fact of each step that is told: ``hour`` as published, also for daily bars; with ``none``
+            the steps ahead start alike, so that some lags correlate equally and rounding chooses among them.
     """
 
     context: Count = 96

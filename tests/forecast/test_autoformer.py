@@ -75,6 +75,9 @@ SIZES = st.fixed_dictionaries(
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(changed=SIZES, training=st.booleans(), seed=st.integers(0, 99))
 def test_the_fast_form_equals_the_published_one(changed, training, seed):
+    if not changed["marks"]:
+        # Steps ahead that neither values nor marks tell apart have lags of equal correlation: rounding would choose.
+        changed["horizon"] = min(changed["horizon"], changed["label"] + 3)
     size = sized(**changed)
     model, inputs = drawn(size, seed)
     model.train(training)
