@@ -8,6 +8,9 @@ from forecast.registry import FORECASTERS
 SMALL = {
     "garch": {"context": 60},
     "har": {"context": 40},
+    "mars": {"terms": 7},
+    "bagging": {"trees": 10},
+    "random_forest": {"trees": 10},
 }
 """Settings beyond ``context: 30, horizon: 3`` that keep the suite under two seconds a model."""
 
