@@ -68,6 +68,7 @@ class Evaluation:
         pit: model, low, high, share of truths whose probability integral lies there.
         fold_losses: model, fold, crps (mean, unit as in ``scores``), skill against the best naive of the whole run.
         losses: model, fold, cutoff, loss: the series the verdict's test compares.
+        cube: the same losses cell by cell.
         loss: which loss that is.
         best_naive: the naive model skill is measured against, None when nothing was scored.
         unit: unit of pinball, crps and winkler_90, in words.
@@ -79,6 +80,7 @@ class Evaluation:
     pit: pd.DataFrame
     fold_losses: pd.DataFrame
     losses: pd.DataFrame
+    cube: LossCube
     loss: Loss
     best_naive: str | None
     unit: str
@@ -147,6 +149,7 @@ def evaluate(
         pit=pd.concat([_pit(m, marks[m]) for m in rows], ignore_index=True),
         fold_losses=_fold_losses(rows, marks, cube, numbers),
         losses=_losses(cube, numbers),
+        cube=cube,
         loss=cube.loss,
         best_naive=best,
         unit=unit,

@@ -100,10 +100,39 @@ def skill_findings(
     Raises:
         ForecastError: when no naive forecast is among the models.
     """
-    raw = [[_finding(cube, label, best_naive(cube), test) for label in cube.labels] for cube in cubes]
+    raw = [[finding_against(cube, label, best_naive(cube), test) for label in cube.labels] for cube in cubes]
     flat = [finding for part in raw for finding in part]
     adjusted = iter(holm([np.nan if each.test is None else each.test.p_value for each in flat]))
     return [[_judged(finding, float(next(adjusted))) for finding in part] for part in raw]
+
+
+def finding_against(
+    cube: LossCube, label: str, opponent: str | None, test: SkillTest = "diebold_mariano"
+) -> SkillFinding:
+    """Return what the losses say about one model beside one opponent, before any adjustment and verdict.
+
+    Args:
+        cube: losses of both.
+        label: the model; naive models are measured but not tested.
+        opponent: the forecast it is measured against, None when there is none.
+        test: the test.
+    """
+    if opponent is None:
+        return SkillFinding(label, None, float("nan"), None, float("nan"), "")
+    pair = [cube.labels.index(label), cube.labels.index(opponent)]
+    own, other = per_cutoff(cube.losses[pair])
+    if not len(own):
+        return SkillFinding(label, opponent, float("nan"), None, float("nan"), "")
+    skill = avoided(float(own.mean()), float(other.mean()), cube.loss)
+    lags = overlapping(cube.cutoffs, cube.times)
+    enough = len(own) >= least_decisions(lags)
+    tested = _compare(cube, pair, lags, test) if enough and not is_naive(label) else None
+    return SkillFinding(label, opponent, skill, tested, float("nan"), "")
+
+
+def least_decisions(lags: int) -> int:
+    """Return the decisions below which a test says nothing; ``lags`` of them overlap."""
+    return max(LEAST_CUTOFFS, LEAST_CUTOFFS_PER_OVERLAP * (lags + 1))
 
 
 def skill_verdict(is_naive: bool, holm_p_value: float) -> str:
@@ -172,20 +201,6 @@ def overlapping(cutoffs: Times, times: Times) -> int:
         return 0
     known = np.searchsorted(cutoffs, times[:, -1], side="left")
     return int(max(0, (known - np.arange(len(cutoffs)) - 1).max()))
-
-
-def _finding(cube: LossCube, label: str, best: str | None, test: SkillTest) -> SkillFinding:
-    if best is None:
-        return SkillFinding(label, None, float("nan"), None, float("nan"), "")
-    pair = [cube.labels.index(label), cube.labels.index(best)]
-    own, naive = per_cutoff(cube.losses[pair])
-    if not len(own):
-        return SkillFinding(label, best, float("nan"), None, float("nan"), "")
-    skill = avoided(float(own.mean()), float(naive.mean()), cube.loss)
-    lags = overlapping(cube.cutoffs, cube.times)
-    enough = len(own) >= max(LEAST_CUTOFFS, LEAST_CUTOFFS_PER_OVERLAP * (lags + 1))
-    tested = _compare(cube, pair, lags, test) if enough and not is_naive(label) else None
-    return SkillFinding(label, best, skill, tested, float("nan"), "")
 
 
 def _judged(finding: SkillFinding, holm_p_value: float) -> SkillFinding:
