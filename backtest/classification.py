@@ -7,6 +7,7 @@ the first test decision.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -179,7 +180,7 @@ class Judgement:
 
 
 def judge(
-    classes: Classes, probabilities: Floats, decided: Rows, *, shares: Floats, horizon: int, seed: int
+    classes: Classes, probabilities: Floats, decided: Rows, *, naive: Floats, horizon: int, seed: int
 ) -> Judgement:
     """Return what probabilities are worth.
 
@@ -187,11 +188,10 @@ def judge(
         classes: (N,) what happened.
         probabilities: (N, K).
         decided: (N,) row of each decision.
-        shares: (K,) base rates of the training samples, all above 0.
+        naive: (N, K) base rates of the training samples, all above 0.
         horizon: rows until a label is known.
         seed: of the bootstrap.
     """
-    naive = np.tile(shares, (len(classes), 1))
     right, losses, plain = (
         hits(classes, probabilities),
         log_loss(classes, probabilities),
@@ -204,8 +204,8 @@ def judge(
         accuracy=float(right.mean()),
         low=low,
         high=high,
-        commonest=float(base_rates(classes, len(shares)).max()),
-        naive_accuracy=float((classes == shares.argmax()).mean()),
+        commonest=float(base_rates(classes, naive.shape[1]).max()),
+        naive_accuracy=float(hits(classes, naive).mean()),
         brier=float(brier_loss(classes, probabilities).mean()),
         naive_brier=float(brier_loss(classes, naive).mean()),
         log_loss=float(losses.mean()),
@@ -223,25 +223,68 @@ def smoothed_shares(classes: Classes) -> Floats:
     return np.asarray(counts / counts.sum())
 
 
-def run_split(
-    classifier: AbstractSklearnClassifier, samples: ClassSamples, parts: Parts, seed: int
-) -> tuple[Judgement, Floats]:
-    """Return what a classifier trained on one part is worth on the other, and its probabilities there, (N, K).
+@dataclass(frozen=True, eq=False)
+class Tested:
+    """Probabilities of test samples, in time order, beside what happened.
+
+    Attributes:
+        classes: (N,) what happened.
+        probabilities: (N, K).
+        naive: (N, K) base rates of the training samples.
+        decided: (N,) row of each decision.
+    """
+
+    classes: Classes
+    probabilities: Floats
+    naive: Floats
+    decided: Rows
+
+    def judged(self, horizon: int, seed: int) -> Judgement:
+        """Return what the probabilities are worth."""
+        return judge(
+            self.classes, self.probabilities, self.decided, naive=self.naive, horizon=horizon, seed=seed
+        )
+
+
+def run_parts(
+    classifier: AbstractSklearnClassifier, samples: ClassSamples, parts: Sequence[Parts], seed: int
+) -> Tested:
+    """Return the probabilities of each part's test samples by the classifier trained on its training samples.
 
     Raises:
-        FitError: when the training part cannot be fitted.
+        FitError: when a training part cannot be fitted.
     """
-    train, test = samples.where(parts.train), samples.where(parts.test)
-    probabilities = classifier.learn(train, seed).probabilities(test.features)
-    judged = judge(
-        test.classes,
-        probabilities,
-        test.decided,
-        shares=smoothed_shares(train.classes),
-        horizon=classifier.horizon,
-        seed=seed,
-    )
-    return judged, probabilities
+    made = []
+    for each in parts:
+        train, test = samples.where(each.train), samples.where(each.test)
+        naive = np.tile(smoothed_shares(train.classes), (len(test), 1))
+        fitted = classifier.learn(train, seed)
+        made.append(Tested(test.classes, fitted.probabilities(test.features), naive, test.decided))
+    names = ("classes", "probabilities", "naive", "decided")
+    return Tested(*(np.concatenate([getattr(each, name) for each in made]) for name in names))
+
+
+def walk_parts(samples: LabelledSamples, folds: int, first_share: float) -> list[Parts]:
+    """Return an expanding purged walk: after ``first_share`` of the decision times, ``folds`` tests of equal length follow.
+
+    Each trains on every label known at or before its first decision.
+
+    Raises:
+        FoldError: when a fold has nothing to train or test on.
+    """
+    times = np.unique(samples.decided)
+    edges = np.linspace(int(len(times) * first_share), len(times), folds + 1).astype(np.int64)
+    found = []
+    for i, (first, stop) in enumerate(pairwise(edges.tolist())):
+        held = times[first:stop]
+        test = np.flatnonzero(np.isin(samples.decided, held))
+        train = np.flatnonzero(samples.known <= held[0]) if len(held) else test
+        if not len(test) or not len(train):
+            raise FoldError(
+                f"fold {i} of {folds} has {len(train)} samples to train and {len(test)} to test on; take fewer folds"
+            )
+        found.append(Parts(read_only(train), read_only(test)))
+    return found
 
 
 def purged_twin(split: Split) -> Split:

@@ -12,7 +12,7 @@ from backtest.classification import (
     Parts,
     labelled,
     purged_twin,
-    run_split,
+    run_parts,
     smoothed_shares,
     split_parts,
 )
@@ -143,7 +143,8 @@ def audit_split(spec: ClassificationSpec, lake: Path) -> SplitAudit:
     streams = RandomStreams(spec.seed, history.cutoff)
 
     def outcome(kind: str, parts: Parts) -> SplitOutcome:
-        judged, _ = run_split(spec.classifier, samples, parts, spec.seed)
+        tested = run_parts(spec.classifier, samples, [parts], spec.seed)
+        judged = tested.judged(spec.classifier.horizon, spec.seed)
         share = float(overlapping(times, samples.series, parts).mean())
         ranking = _ranking(spec, samples, parts, streams.of("shuffles"))
         return SplitOutcome(kind, len(parts.train), share, judged, ranking)
