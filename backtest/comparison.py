@@ -1,17 +1,25 @@
-"""Comparison of runs: their traded accounts and every setting that differs."""
+"""Comparison of runs: their traded accounts, what their errors cost, and every setting that differs."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
+from backtest.compute import compute_table, error_compute
 from backtest.run import Run
+
+COMPUTED = ("fits", "predictions", "scores")
+"""Tables of a run without which its compute is not known; old runs lack them."""
 
 
 @dataclass(frozen=True)
 class Compared:
-    """Runs side by side: one account row a run, one row a setting that differs, and what to beware of."""
+    """Runs side by side: one account row a run, one compute row a run, one row a setting that differs, what to beware of."""
 
     accounts: list[dict[str, Any]]
+    compute: list[dict[str, Any]]
     settings: list[dict[str, Any]]
     notes: list[str]
 
@@ -28,7 +36,51 @@ def compare_runs(runs: Sequence[Run]) -> Compared:
         }
         for key in differing
     ]
-    return Compared([_account(run) for run in runs], settings, _notes(runs))
+    return Compared([_account(run) for run in runs], compute_rows(runs), settings, _notes(runs))
+
+
+def compute_rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Return error, compute and their product for the judged model of each run that stored them.
+
+    Runs are configurations of one model on one execution path when data, model, calibration, folds, seed, code and packages
+    are the same; their retraining may differ. CPU seconds are those of the machine each run was made on.
+    """
+    known = [run for run in runs if set(COMPUTED) <= set(run.tables)]
+    if not known:
+        return []
+    table = error_compute(pd.DataFrame([_spent(run) for run in known]))
+    columns = {
+        "run": "run", "model": "model", "retraining": "retraining", "fits": "fits", "error": "error",
+        "cpu_seconds": "CPU s", "cost_proxy": "cost proxy", "error_x_cpu": "error x CPU", "cpu_ratio": "of baseline",
+        "error_x_proxy": "error x proxy", "proxy_ratio": "proxy of baseline",
+    }  # fmt: skip
+    notes = [
+        "baseline" if row["is_baseline"] and not row["flag"] else row["flag"]
+        for row in table.to_dict("records")
+    ]
+    shown = table[list(columns)].rename(columns=columns).assign(note=notes)
+    return [{str(key): value for key, value in row.items()} for row in shown.to_dict("records")]
+
+
+def _spent(run: Run) -> dict[str, Any]:
+    manifest, spec = run.manifest, run.manifest["spec"]
+    table = compute_table(run.tables["fits"], run.tables["predictions"], run.tables["scores"])
+    path = [
+        manifest["data"]["fingerprint"],
+        manifest["code_version"],
+        manifest.get("python"),
+        manifest.get("packages"),
+    ]
+    asked = [spec["forecaster"][0], *(spec.get(name) for name in ("calibration", "folds", "seed"))]
+    return {
+        **table.set_index("model").loc[manifest["primary"]].to_dict(),
+        "run": run.id[:8],
+        "model": manifest["primary"],
+        "retraining": ", ".join(
+            f"{key} {value}" for key, value in flattened(spec.get("retraining", {})).items()
+        ),
+        "path": json.dumps([*path, *asked], sort_keys=True),
+    }
 
 
 def flattened(value: Any, path: str = "") -> dict[str, Any]:

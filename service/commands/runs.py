@@ -48,7 +48,7 @@ def compare(
     runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Two runs or more.")],
     json_output: Json = False,
 ) -> None:
-    """Compare runs: their traded accounts and every setting that differs."""
+    """Compare runs: their traded accounts, what their errors cost, and every setting that differs."""
     from backtest.comparison import compare_runs
     from data.errors import SpecError
 
@@ -56,9 +56,10 @@ def compare(
         raise SpecError(f"runs to compare were {len(runs)}; name two or more")
     compared = compare_runs([_load(name) for name in runs])
     if json_output:
-        print_json({"accounts": compared.accounts, "settings": compared.settings, "notes": compared.notes})
+        print_json(vars(compared))
         return
     print_table("traded accounts", *_rows(compared.accounts))
+    print_table("\nerror and compute of the judged models", *_rows(compared.compute))
     print_table("\nsettings that differ", *_rows(compared.settings))
     for note in compared.notes:
         print_line(note)
