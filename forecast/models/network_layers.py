@@ -113,4 +113,5 @@ class StackedPieces(nn.Module):
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return the pieces, oldest first."""
         width = inputs.shape[2] // self.pieces
-        return inputs[:, :, -self.pieces * width :].unflatten(2, (self.pieces, width))
+        kept = inputs[:, :, -self.pieces * width :]
+        return kept.reshape(*inputs.shape[:2], self.pieces, width, -1)

@@ -8,6 +8,7 @@ import numpy as np
 
 from data.history import History
 from data.panel import Floats
+from data.registry import validated
 from forecast.errors import FitError
 from forecast.models.empirical import LEAST_ERRORS, error_quantiles, forecast_errors
 from forecast.models.network_fitted import NetworkFitted
@@ -37,10 +38,13 @@ if TYPE_CHECKING:
     from torch import nn
 
     from forecast.models.network import AbstractNetwork
-    from forecast.training.trainer import Outcome
+    from forecast.training.fold import Outcome, TrainingFold
 
 LEAST_WINDOWS = 20
 """Fewest windows a network is trained on."""
+
+SETTINGS = ("epochs", "batch", "learning_rate", "patience", "rate_decay", "retry_rate", "device", "precision")
+"""Settings of a network that are those of its training."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,8 +157,8 @@ def _task(
 
 def _scaling(asked: "AbstractNetwork", series: tuple[str, ...], windows: Windows, train: Rows) -> Scaling:
     length, marks = asked.cut.length, asked.cut.mark_count
-    inputs = windows.inputs[train, :length]
-    inputs = inputs[:, :, : inputs.shape[2] - marks].astype(np.float64)
+    seen = windows.inputs[train, :length]
+    inputs = seen[:, :, : seen.shape[2] - marks].astype(np.float64)
     channels = asked.channels
     if asked.mixes_series:
         channels = tuple(f"{field} of {name}" for field in channels for name in series)
@@ -188,39 +192,41 @@ def _trained_alike(
     previous: Mapping[str, NetworkPart],
     series: int,
 ) -> list["Outcome"]:
-    from forecast.training.fold import TrainingFold, TrainingSettings
+    from forecast.training.fold import TrainingSettings
     from forecast.training.trainer import train_many
+
+    folds, starts = _folds(asked, tasks, rngs, previous)
+    shape = asked.shape(series)
+    return train_many(
+        lambda seeds: started(asked.stacked(seeds, shape), [starts.get(seed) for seed in seeds]),
+        folds,
+        validated(TrainingSettings, {name: getattr(asked, name) for name in SETTINGS}, "training"),
+        _loss(asked),
+    )
+
+
+def _folds(
+    asked: "AbstractNetwork",
+    tasks: Sequence[Task],
+    rngs: Sequence[RandomStreams],
+    previous: Mapping[str, NetworkPart],
+) -> tuple[list["TrainingFold"], dict[int, State]]:
+    """Return one training fold a member of each task, and by seed the weights that some start from."""
+    from forecast.training.fold import TrainingFold
     from forecast.training.windows import WindowTable
 
     tables = {id(task.windows): WindowTable(task.windows.inputs, task.windows.targets) for task in tasks}
     folds, starts = [], {}
     for task in tasks:
         before = previous[task.name].states if task.name in previous else ()
+        table, name = tables[id(task.windows)], _fold_name(task, rngs[task.history])
         for member in range(asked.seeds):
             seed = int(rngs[task.history].of("network", task.name, str(member)).integers(2**63 - 1))
             if before:
                 starts[seed] = before[member]
-            table, name = tables[id(task.windows)], _fold_name(task, rngs[task.history])
-            folds.append(
-                TrainingFold(table, task.train, task.valid, **task.scaling.arrays(), seed=seed, name=name)
-            )
-    settings = TrainingSettings(
-        epochs=asked.epochs,
-        batch=asked.batch,
-        learning_rate=asked.learning_rate,
-        patience=asked.patience,
-        rate_decay=asked.rate_decay,
-        retry_rate=asked.retry_rate,
-        device=asked.device,
-        precision=asked.precision,
-    )
-    shape = asked.shape(series)
-    return train_many(
-        lambda seeds: started(asked.stacked(seeds, shape), [starts.get(seed) for seed in seeds]),
-        folds,
-        settings,
-        _loss(asked),
-    )
+            scaling = task.scaling.arrays()
+            folds.append(TrainingFold(table, task.train, task.valid, **scaling, seed=seed, name=name))
+    return folds, starts
 
 
 def _fold_name(task: Task, rng: RandomStreams) -> str:

@@ -51,7 +51,7 @@ class WindowCut:
     @property
     def mark_count(self) -> int:
         """E, the number of marks."""
-        return self.marks(np.array([], "datetime64[ns]")).shape[1]
+        return int(self.marks(np.array([], "datetime64[ns]")).shape[1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,9 +169,8 @@ class View:
         )
         seen = counts[decided + 1] - counts[decided + 1 - context]
         asked = (counts[decided + 1 + horizon] - counts[decided + 1])[:, : self.targets]
-        return decided[
-            (seen >= MIN_OBSERVED * context).all(axis=1) & (asked >= MIN_OBSERVED * horizon).all(axis=1)
-        ]
+        usable = (seen >= MIN_OBSERVED * context).all(axis=1) & (asked >= MIN_OBSERVED * horizon).all(axis=1)
+        return np.asarray(decided[usable])
 
     def contexts(self, decided: Rows, context: int) -> Floats:
         """Return the rows up to each decision, (N, context, C)."""
