@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from backtest.reproductions.base import AbstractReproduction, Reproduction, Row, require_file
+from backtest.reproductions.intervals import block_interval
 from data.panel import Floats
 from data.registry import spec
 
 STEPS = 5
-RESAMPLES = 2000
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,15 +111,5 @@ def rmse_over_mean(truth: Floats, last: Floats) -> float:
 
 
 def bootstrap_interval(truth: Floats, last: Floats, rng: np.random.Generator) -> tuple[float, float]:
-    """Return the 95 % percentile interval of ``rmse_over_mean`` over resampled chunks.
-
-    Chunks are resampled in circular blocks of four (Politis and Romano 1992), because volatile weeks come together.
-    """
-    block, count = 4, len(truth)
-    starts = rng.integers(0, count, (RESAMPLES, -(-count // block)))
-    rows: npt.NDArray[np.int64] = (starts[:, :, None] + np.arange(block)).reshape(RESAMPLES, -1)[
-        :, :count
-    ] % count
-    ratios = [rmse_over_mean(truth[pick], last[pick]) for pick in rows]
-    low, high = np.quantile(ratios, [0.025, 0.975])
-    return float(low), float(high)
+    """Return the 95 % interval of ``rmse_over_mean`` over resampled chunks, see ``block_interval``."""
+    return block_interval(lambda pick: rmse_over_mean(truth[pick], last[pick]), len(truth), rng)
