@@ -12,6 +12,7 @@ import typer
 from data.errors import DataError, SpecError, WayfoldError
 from service.commands import audit as audit_commands
 from service.commands import backtest as backtest_commands
+from service.commands import compare_models as compare_models_commands
 from service.commands import config as config_commands
 from service.commands import data as data_commands
 from service.commands import doctor as doctor_commands
@@ -33,6 +34,7 @@ app.command("demo")(backtest_commands.demo)
 app.command("backtest")(backtest_commands.backtest)
 app.command("sweep")(sweep_commands.sweep)
 app.command("select")(select_commands.select)
+app.command("compare-models")(compare_models_commands.compare_models)
 app.command("audit")(audit_commands.audit)
 app.command("report")(run_commands.report)
 app.command("reproduce")(reproduce_commands.reproduce)

@@ -149,6 +149,11 @@ class AbstractNetwork(AbstractForecaster):
         return Heads(self.loss, self.levels)
 
     @property
+    def fits_together(self) -> bool:
+        """True, unless each fit starts from the weights of the one before."""
+        return not self.warm_start
+
+    @property
     def mixes_series(self) -> bool:
         """Whether the forecast of one series depends on the values of the others."""
         return self.series == "joint"
@@ -173,7 +178,7 @@ class AbstractNetwork(AbstractForecaster):
         """Return one network, or the error of its fit, per history; all are trained together."""
         return list(fitted_networks(self, trains, rngs))
 
-    def refit(self, previous: AbstractFitted, train: History, rng: RandomStreams) -> AbstractFitted:
+    def fit_again(self, previous: AbstractFitted, train: History, rng: RandomStreams) -> AbstractFitted:
         """Return the network trained on a newer history; with ``warm_start`` from the previous weights.
 
         Centres and scales are those of the newer history.

@@ -5,12 +5,23 @@ import pytest
 from forecast.checks import CHECKS, check_forecaster
 from forecast.registry import FORECASTERS
 
+TINY = {"width": 8, "hidden": 16, "epochs": 1, "learning_rate": 1e-3}
+
 SMALL = {
     "garch": {"context": 60},
     "har": {"context": 40},
     "mars": {"terms": 7},
     "bagging": {"trees": 10},
     "random_forest": {"trees": 10},
+    **dict.fromkeys(
+        ("mlp_network", "cnn", "lstm", "encoder_decoder", "cnn_lstm", "conv_lstm"),
+        {"context": 12, "epochs": 2},
+    ),
+    "dlinear": {"context": 16, "kernel": 5, "epochs": 2},
+    "nlinear": {"context": 16, "epochs": 2},
+    "autoformer": {"context": 16, "label": 8, "kernel": 5, "encoder_layers": 1, **TINY},
+    "patch_tst": {"context": 16, "patch": 8, "stride": 4, "layers": 1, "attention_heads": 2, **TINY},
+    "i_transformer": {"context": 16, "layers": 1, "attention_heads": 2, **TINY},
 }
 """Settings beyond ``context: 30, horizon: 3`` that keep the suite under two seconds a model."""
 
