@@ -34,9 +34,10 @@ def compute_table(fits: pd.DataFrame, predictions: pd.DataFrame | None, scores: 
         scores: the run table of scores.
 
     Returns:
-        model, error (``headline_error`` over all steps), verdict, fits, failed_fits, rows (read by all fits), fit_seconds,
-        predict_seconds (NaN where not stored), cpu_seconds (both, or of the fits alone), cost_proxy (rows times series of all
-        fits), is_efficient (no other model has both a smaller error and smaller CPU time).
+        model, error (``headline_error`` over all steps), relative_error (loss over that of the best naive model on the cells
+        that both scored: one minus skill), verdict, fits, failed_fits, rows (read by all fits), fit_seconds, predict_seconds
+        (NaN where not stored), cpu_seconds (both, or of the fits alone), cost_proxy (rows times series of all fits),
+        is_efficient (no other model has both a smaller relative error and smaller CPU time).
     """
     overall = scores[scores["step"] == 0].set_index("model")
     spent = fits.assign(failed=_failed(fits)).groupby("model", sort=False)
@@ -49,9 +50,9 @@ def compute_table(fits: pd.DataFrame, predictions: pd.DataFrame | None, scores: 
     table["cpu_seconds"] = table["fit_seconds"] + table["predict_seconds"].fillna(0.0)
     table["error"] = overall[headline_error(scores)].reindex(table.index)
     table["verdict"] = overall["verdict"].reindex(table.index)
-    table["is_efficient"] = efficient(
-        table["error"].to_numpy(np.float64), table["cpu_seconds"].to_numpy(np.float64)
-    )
+    table["relative_error"] = 1.0 - overall["skill"].reindex(table.index)
+    measured = table[["relative_error", "cpu_seconds"]].to_numpy(np.float64)
+    table["is_efficient"] = efficient(*measured.T)
     return table.reset_index()
 
 

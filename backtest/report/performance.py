@@ -4,6 +4,8 @@ import pandas as pd
 
 from backtest.report.blocks import Absent, Block, Cell, Column, Heading, Section, Table, table_of
 from backtest.report.charts import drawdown_chart, equity_chart, yearly_chart
+from backtest.report.compute_charts import refit_chart
+from backtest.report.curves import Curves
 from backtest.report.formats import (
     MISSING,
     count,
@@ -46,11 +48,18 @@ _FOLDS = (
 
 
 def equity_section(run: Material) -> Section:
-    """Return the equity of the judged account, before and after costs, beside benchmark and naive."""
+    """Return the equity of the judged account, before and after costs, beside benchmark and naive, and when it was refitted."""
     blocks: tuple[Block, ...] = (Absent("equity"),)
     if run.curves is not None:
-        blocks = (equity_chart(run.curves, run.labels),)
+        blocks = (equity_chart(run.curves, run.labels), *_refits(run, run.curves))
     return Section("equity", "Equity", "Money over time, every bar out of sample.", blocks)
+
+
+def _refits(run: Material, curves: Curves) -> tuple[Block, ...]:
+    """Return the fits of the judged model under its curve; none where the run did not store them."""
+    fits = run.table("fits", "model", "cutoff", "reason", "rows", "cpu_seconds")
+    own = None if fits is None else fits[fits["model"] == run.primary]
+    return () if own is None or own.empty else (refit_chart(own, curves, run.primary),)
 
 
 def drawdown_section(run: Material) -> Section:
