@@ -92,7 +92,7 @@ def draw(curves: dict[str, Reliability], path: Path) -> None:
     from bokeh.embed import file_html
     from bokeh.resources import INLINE
 
-    plot = plain_figure(height=460, x_range=(0.3, 1.0), y_range=(0.0, 1.02), number_format="0%")
+    plot = plain_figure(height=460, x_range=(0.3, 0.82), y_range=(0.0, 1.02), number_format="0%")
     plot.line([0, 1], [0, 1], line_color=color("muted"), line_dash="dotted", line_width=1.4)
     plot.xaxis.axis_label = "Probability of the most likely class"
     plot.yaxis.axis_label = "Share of them that happened"
