@@ -15,8 +15,17 @@ import torch
 from torch.autograd.function import once_differentiable
 
 Tensor = torch.Tensor
-Kept = tuple[Tensor, Tensor, Tensor, Tensor]
-"""Activated gates (K, 4 U, B), the cell before, the bent cell after (q, or max(c', 0)) and the hidden state after."""
+Blocks = tuple[Tensor, Tensor, Tensor, Tensor]
+"""The gates i, f, o, g of one step, (K, U, B) each: views into all of them."""
+
+Made = tuple[Tensor, Blocks, Tensor]
+"""What a step makes: activated gates (K, 4 U, B), the same as blocks, and the bent cell (q, or max(c', 0))."""
+
+Kept = tuple[Tensor, Blocks, Tensor, Tensor, Tensor]
+"""What a step made, the cell before it and the hidden state after it."""
+
+Changes = tuple[Tensor, Blocks]
+"""Gradients of the gates before activation, (K, 4 U, B), and the same as blocks."""
 
 
 class Recurrence(torch.autograd.Function):
@@ -42,14 +51,23 @@ class Recurrence(torch.autograd.Function):
         bent = inputs.new_empty(kept, models, units, samples)
         scaled = (weights if is_relu else _with_last_gate(weights, 2.0)).transpose(1, 2)
         step_forward = _relu_forward if is_relu else _tanh_forward
-        for step in range(steps):
+        hidden = rows[1:, :, channels + 1 :]
+        seen, states, made = (
+            rows.unbind(),
+            cells.unbind(),
+            list(zip(gates.unbind(), _blocks(gates), bent.unbind(), strict=True)),
+        )
+        for step, new_hidden in enumerate(hidden.unbind()):
             at, before, after = (step, step, step + 1) if is_training else (0, step % 2, 1 - step % 2)
-            torch.bmm(scaled, rows[step], out=gates[at])
-            step_forward(gates[at], cells[before], cells[after], bent[at], rows[step + 1, :, channels + 1 :])
+            if step:
+                torch.bmm(scaled, seen[step], out=made[at][0])
+            else:
+                # Before the first step the hidden state is 0: only [x | 1] enter.
+                torch.bmm(scaled[:, :, : channels + 1], seen[0][:, : channels + 1], out=made[0][0])
+            step_forward(made[at], states[before], states[after], new_hidden)
         if is_training:
             ctx.save_for_backward(rows, gates, cells, bent, weights)
             ctx.is_relu, ctx.is_sequence = is_relu, is_sequence
-        hidden = rows[1:, :, channels + 1 :]
         return hidden if is_sequence else hidden[-1]
 
     @staticmethod
@@ -57,7 +75,7 @@ class Recurrence(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor, None, None, None]:
         """Return the gradients of the inputs (None when nobody asks) and of the joined weights."""
         rows, gates, cells, bent, weights = ctx.saved_tensors
-        steps, _, units, _ = bent.shape
+        units = bent.shape[2]
         hidden_at = weights.shape[1] - units
         is_asked = ctx.needs_input_grad[0]
         first = 0 if is_asked else hidden_at
@@ -66,16 +84,22 @@ class Recurrence(torch.autograd.Function):
         of_weights, of_rows = torch.zeros_like(weights), torch.zeros_like(rows[0, :, first:])
         of_hidden = of_rows[:, hidden_at - first :]
         of_inputs = torch.empty_like(rows[1:, :, : hidden_at - 1]) if is_asked else None
-        of_gates, of_cell = torch.empty_like(gates[0]), torch.zeros_like(cells[0])
+        of_gates, of_cell = torch.empty_like(gates[:1]), torch.zeros_like(cells[0])
+        made = list(zip(gates.unbind(), _blocks(gates), bent.unbind(), strict=True))
+        seen, states, hidden = rows.unbind(), cells.unbind(), rows[1:, :, hidden_at:].unbind()
+        changes, blocks, turned = of_gates[0], _blocks(of_gates)[0], of_gates[0].transpose(1, 2)
         if not ctx.is_sequence:
             of_hidden.copy_(gradients[0])
-        for step in reversed(range(steps)):
+        for step in reversed(range(len(made))):
             if ctx.is_sequence:
                 of_hidden += gradients[0][step]
-            kept = gates[step], cells[step], bent[step], rows[step + 1, :, hidden_at:]
-            step_backward(kept, of_hidden, of_cell, of_gates)
-            of_weights.baddbmm_(rows[step], of_gates.transpose(1, 2))
-            torch.bmm(returning, of_gates, out=of_rows)
+            step_backward((*made[step], states[step], hidden[step]), of_hidden, of_cell, (changes, blocks))
+            if step:
+                of_weights.baddbmm_(seen[step], turned)
+            else:
+                of_weights[:, :hidden_at] += torch.bmm(seen[0][:, :hidden_at], turned)
+            if step or is_asked:
+                torch.bmm(returning, changes, out=of_rows)
             if of_inputs is not None:
                 of_inputs[step] = of_rows[:, : hidden_at - 1]
         of_weights[:, :, 3 * units :] *= factor
@@ -89,19 +113,24 @@ def _with_last_gate(weights: Tensor, factor: float) -> Tensor:
     return scaled
 
 
-def _tanh_forward(gates: Tensor, cell: Tensor, next_cell: Tensor, bent: Tensor, hidden: Tensor) -> None:
+def _blocks(gates: Tensor) -> list[Blocks]:
+    """Return, by time step, the four gates of (L, K, 4 U, B)."""
+    return list(zip(*(block.unbind() for block in gates.chunk(4, dim=2)), strict=True))
+
+
+def _tanh_forward(made: Made, cell: Tensor, next_cell: Tensor, hidden: Tensor) -> None:
     """Fill the activated gates, -c', q and h'; ``cell`` is -c."""
-    entry, forget, output, fresh = gates.sigmoid_().chunk(4, 1)
+    gates, (entry, forget, output, fresh), bent = made
+    gates.sigmoid_()
     torch.addcmul(entry, entry, fresh, value=-2.0, out=next_cell).addcmul_(forget, cell)
     torch.mul(next_cell, 2.0, out=bent).sigmoid_()
     torch.addcmul(output, output, bent, value=-2.0, out=hidden)
 
 
-def _tanh_backward(kept: Kept, of_hidden: Tensor, of_cell: Tensor, of_gates: Tensor) -> None:
+def _tanh_backward(kept: Kept, of_hidden: Tensor, of_cell: Tensor, changes: Changes) -> None:
     """Fill the gradients of the gates, that of gate g divided by -4, and move ``of_cell``, of -c', to that of -c."""
-    gates, cell, bent, hidden = kept
-    entry, forget, output, fresh = gates.chunk(4, 1)
-    of_entry, of_forget, of_output, of_fresh = of_gates.chunk(4, 1)
+    gates, (entry, forget, output, fresh), bent, cell, hidden = kept
+    of_gates, (of_entry, of_forget, of_output, of_fresh) = changes
     spare = torch.mul(of_hidden, output, out=of_forget).mul_(bent)
     of_cell.add_(spare.addcmul_(spare, bent, value=-1.0), alpha=-4.0)
     torch.addcmul(entry, entry, fresh, value=-2.0, out=of_entry).mul_(of_cell)
@@ -112,22 +141,20 @@ def _tanh_backward(kept: Kept, of_hidden: Tensor, of_cell: Tensor, of_gates: Ten
     of_cell.mul_(forget)
 
 
-def _relu_forward(gates: Tensor, cell: Tensor, next_cell: Tensor, bent: Tensor, hidden: Tensor) -> None:
+def _relu_forward(made: Made, cell: Tensor, next_cell: Tensor, hidden: Tensor) -> None:
     """Fill the activated gates, c', max(c', 0) and h'."""
-    units = cell.shape[1]
-    gates[:, : 3 * units].sigmoid_()
-    entry, forget, output, fresh = gates.chunk(4, 1)
+    gates, (entry, forget, output, fresh), bent = made
+    gates[:, : 3 * cell.shape[1]].sigmoid_()
     torch.mul(forget, cell, out=next_cell).addcmul_(entry, fresh.relu_())
     torch.clamp(next_cell, min=0.0, out=bent)
     torch.mul(output, bent, out=hidden)
 
 
-def _relu_backward(kept: Kept, of_hidden: Tensor, of_cell: Tensor, of_gates: Tensor) -> None:
+def _relu_backward(kept: Kept, of_hidden: Tensor, of_cell: Tensor, changes: Changes) -> None:
     """Fill the gradients of the gates, and move ``of_cell``, of c', to that of c."""
-    gates, cell, bent, hidden = kept
+    gates, (entry, forget, output, fresh), bent, cell, hidden = kept
+    of_gates, (of_entry, of_forget, of_output, of_fresh) = changes
     logistic = slice(None), slice(3 * cell.shape[1])
-    entry, forget, output, fresh = gates.chunk(4, 1)
-    of_entry, of_forget, of_output, of_fresh = of_gates.chunk(4, 1)
     of_cell.add_(torch.mul(of_hidden, output, out=of_forget).mul_(bent.sign()))
     torch.mul(of_cell, fresh, out=of_entry).mul_(entry)
     torch.mul(of_cell, cell, out=of_forget).mul_(forget)

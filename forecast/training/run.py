@@ -25,6 +25,8 @@ from forecast.training.seeds import torch_seed
 EXPLODED = 1e6
 """A loss this many times the first one (or 1, if that is smaller) has exploded, finite or not."""
 
+KEPT_BYTES = 30 * 2**20
+
 
 def train_group(
     module: nn.Module, folds: Sequence[TrainingFold], settings: TrainingSettings, rate: float, loss: Loss
@@ -34,6 +36,9 @@ def train_group(
     ``rate`` is the first learning rate; a retry uses another than that of the settings.
     """
     device = chosen_device(settings.device)
+    # glibc hands freed blocks back to the system, and the next step pays for fresh pages, until it has seen a block of
+    # this size come and go; it then keeps them.
+    torch.empty(KEPT_BYTES, dtype=torch.uint8)
     with torch.random.fork_rng(devices=None if device.type == "cuda" else []):
         # Dropout inside ordinary modules draws from the global generator; stacked layers draw nothing.
         torch.manual_seed(torch_seed(folds[0].seed))
