@@ -1,6 +1,6 @@
 """Gram matrices of sliding windows: all that ridge regression needs to know of its rows, and cheap to move in time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,11 +116,13 @@ class SeriesWindows:
 
     def gram(self, span: Span) -> Gram:
         """Return the sums over a span's usable windows."""
-        total = empty_gram(self.shape)
-        for inputs, targets in self.chunks(span):
-            part = Gram(inputs.T @ inputs, inputs.T @ targets, float(np.vdot(targets, targets)), len(inputs))
-            total = total + part
-        return total
+        return summed(
+            (
+                Gram(inputs.T @ inputs, inputs.T @ targets, float(np.vdot(targets, targets)), len(inputs))
+                for inputs, targets in self.chunks(span)
+            ),
+            self.shape,
+        )
 
     def unobserved_targets(self, span: Span) -> npt.NDArray[np.bool_]:
         """Return where the target of a usable window is a carried value, (N, H)."""
@@ -132,6 +134,13 @@ class SeriesWindows:
 def empty_gram(shape: WindowShape) -> Gram:
     """Return the sums over no window."""
     return Gram(np.zeros((shape.inputs, shape.inputs)), np.zeros((shape.inputs, shape.horizon)), 0.0, 0)
+
+
+def summed(parts: Iterable[Gram], shape: WindowShape) -> Gram:
+    """Return the sum of several sums, in their order; of none, that over no window."""
+    rest = iter(parts)
+    first = next(rest, None)
+    return empty_gram(shape) if first is None else sum(rest, start=first)
 
 
 def normalised(windows: Floats, shape: WindowShape) -> tuple[Floats, Floats]:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from data.history import History
 from data.panel import Floats, Times
 from forecast.models.empirical import Form, training_rows
-from forecast.models.gram import Gram, SeriesWindows, Span, WindowShape, empty_gram, without
+from forecast.models.gram import Gram, SeriesWindows, Span, WindowShape, summed, without
 
 ALL = "all series"
 """Name of the one group of a shared fit."""
@@ -149,10 +149,7 @@ def first_shared_row(old: SeenRows, new: SeenRows, first: int) -> int | None:
 
 def span_gram(seen: SeenRows, names: tuple[str, ...], shape: WindowShape, span: Span) -> Gram:
     """Return the sums over a span's windows of some series."""
-    total = empty_gram(shape)
-    for name in names:
-        total = total + seen.windows(name, shape).gram(span)
-    return total
+    return summed((seen.windows(name, shape).gram(span) for name in names), shape)
 
 
 @dataclass(frozen=True, eq=False)
