@@ -78,9 +78,10 @@ class ModelState:
 
 @dataclass(frozen=True, eq=False)
 class Made:
-    """A fit made ahead of the walk together with others: the model or its error, and its share of the CPU time."""
+    """A fit made ahead of the walk together with others: the model or its error, what it read, its share of the CPU time."""
 
     fitted: AbstractFitted | FitError
+    train: History
     cpu_seconds: float
 
 
@@ -167,7 +168,7 @@ def scheduled_fits(desk: Desk, history: History, decisions: Sequence[tuple[int, 
     trains = [_training(desk, history.until(cutoff)) for cutoff in due]
     made = desk.forecaster.try_fit_many(trains, [RandomStreams(desk.seed, cutoff) for cutoff in due])
     share = (time.process_time() - begun) / len(due)
-    return {cutoff: Made(each, share) for cutoff, each in zip(due, made, strict=True)}
+    return {cutoff: Made(each, train, share) for cutoff, each, train in zip(due, made, trains, strict=True)}
 
 
 def _due(desk: Desk, history: History, decisions: Sequence[tuple[int, np.datetime64]]) -> list[np.datetime64]:
@@ -206,7 +207,8 @@ def _training(desk: Desk, history: History) -> History:
 def _fit(desk: Desk, before: Fit | None, history: History, record: FitRecord) -> Fit | FitRecord:
     """Return the fit with its record, or the record of its failure when there is a model to go on with."""
     begun, rng = time.process_time(), RandomStreams(desk.seed, history.cutoff)
-    train, made = _training(desk, history), desk.ahead.get(history.cutoff)
+    made = desk.ahead.get(history.cutoff)
+    train = _training(desk, history) if made is None else made.train
     rows = len(train.panel)
     record = replace(record, rows=rows, cost_proxy=float(rows * len(train.panel.series)))
     spent = made.cpu_seconds if made is not None else 0.0

@@ -145,7 +145,8 @@ def test_nothing_is_fitted_ahead_where_losses_decide():
 
 
 def test_the_error_of_a_fit_made_ahead_is_the_error_of_its_decision():
-    ahead = {HISTORY.times[100]: Made(FitError("it was in a mood"), 0.0)}
+    train = FOLDING.training(HISTORY.until(HISTORY.times[100]))
+    ahead = {HISTORY.times[100]: Made(FitError("it was in a mood"), train, 0.0)}
     with pytest.raises(FitError, match="it was in a mood"):
         walk(desk_of("never", ahead=ahead), [100])
 

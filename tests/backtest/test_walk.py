@@ -109,6 +109,27 @@ def test_calibration_learns_a_forecast_only_when_its_last_truth_is_known(history
         assert has_learnt == (bits(after.calibration) != bits(before.calibration))
 
 
+def test_networks_fitted_ahead_forecast_as_those_fitted_at_their_decisions(history: History) -> None:
+    network = {
+        "kind": "lstm",
+        "context": 8,
+        "horizon": 3,
+        "levels": small_walk.LEVELS,
+        "units": 4,
+        "epochs": 3,
+    }
+    spec = small_spec(forecaster=network, folds={"kind": "rolling", "train": 100, "test": 14})
+    walked = walk_history(spec, history, small_walk.quiet)
+    plan, state = walked.plan, start(walked.plan)
+    for fold in walked.folds:
+        for cutoff in fold.cutoffs:
+            state, record = step(plan, state, history.until(cutoff), fold.number)
+            ahead = next(each for each in walked.records if each.cutoff == cutoff)
+            own, other = record.lanes[0].forecast.values, ahead.lanes[0].forecast.values
+            np.testing.assert_allclose(own, other, rtol=1e-5)
+            assert bits(record.lanes[1:]) == bits(ahead.lanes[1:])
+
+
 def test_no_truth_is_used_before_the_delay_of_its_publication(history: History) -> None:
     folds = {"kind": "rolling", "train": 120, "test": 14, "decide_every": 1}
     late = {"kind": "never", "truth_delay": 4}
