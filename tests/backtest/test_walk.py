@@ -118,7 +118,7 @@ def test_networks_fitted_ahead_forecast_as_those_fitted_at_their_decisions(histo
         "units": 4,
         "epochs": 3,
     }
-    spec = small_spec(forecaster=network, folds={"kind": "rolling", "train": 100, "test": 14})
+    spec = small_spec(forecaster=network, folds={"kind": "rolling", "train": 130, "test": 14})
     walked = walk_history(spec, history, small_walk.quiet)
     plan, state = walked.plan, start(walked.plan)
     for fold in walked.folds:
