@@ -138,11 +138,11 @@ def test_missing_data_names_the_file(tmp_path):
 
 @pytest.mark.shared_data
 def test_a_short_run_on_the_real_hours_prints_every_row_and_says_whether_there_is_skill(shared_data):
-    short = replace(shipped(), model={"kind": "ridge", "context": 48, "horizon": 6}, starts=(8640,), steps=12)
+    short = replace(shipped(), model={"kind": "ridge", "context": 48, "horizon": 6}, starts=(8640,), steps=14)
     found = short.run(shared_data)
     assert [row.name for row in found.rows if row.is_naive] == ["error, naive", "error, seasonal_naive"]
     assert len(found.rows) == 3 * 4 + 2
     values = {row.name: row.value for row in found.rows}
     assert 0.1 < values["compute, variance horizon"] < 0.6
     assert values["compute, performance"] < 0.4
-    assert "always, all rows made 12 fits of 3360 rows" in found.verdict
+    assert "always, all rows made 14 fits of 3360 rows" in found.verdict
