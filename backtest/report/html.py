@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from backtest.errors import RunError
 from backtest.report.blocks import Chart, Section
+from backtest.report.compute import compute_section
 from backtest.report.embedding import embedded, script_json
 from backtest.report.glossary import GLOSSARY
 from backtest.report.luck import luck_section
@@ -37,6 +38,7 @@ SECTIONS = (
     costs_section,
     exposures_section,
     trades_section,
+    compute_section,
     findings_section,
     fits_section,
 )

@@ -76,8 +76,14 @@ class AbstractReproduction(ABC):
 REPRODUCTIONS: Registry[AbstractReproduction] = Registry(
     "reproduction",
     {
+        "analyst_rating": "backtest.reproductions.analyst_rating:AnalystRating",
+        "autoformer": "backtest.reproductions.autoformer:AutoformerReproduction",
+        "nifty_cnn_lstm": "backtest.reproductions.nifty_cnn_lstm:NiftyCnnLstm",
+        "nifty_ml": "backtest.reproductions.nifty_ml:NiftyMl",
         "nifty_persistence": "backtest.reproductions.nifty_persistence:NiftyPersistence",
         "sharpe_ratio_at_k": "backtest.reproductions.sharpe_ratio_at_k:SharpeRatioAtK",
+        "three_slots": "backtest.reproductions.three_slots:ThreeSlots",
+        "variance_horizon": "backtest.reproductions.variance_horizon:VarianceHorizonCosts",
     },
     "wayfold.reproductions",
 )
