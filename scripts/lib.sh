@@ -26,7 +26,7 @@ make_venv() {
 # ensure_venv FOLDER core|all [CONSTRAINTS]: `core` is what a user runs (no torch), `all` adds every extra and the tests' tools.
 ensure_venv() {
   local folder=$1 flavour=$2 constraints=${3:-requirements.lock} extras="" want
-  [ "$flavour" = all ] && extras="[deep,drift,backtrader,cluster,yahoo,crypto,dev]"
+  [ "$flavour" = all ] && extras="[deep,backtrader,cluster,yahoo,crypto,dev]"
   want=$(cat pyproject.toml "$constraints" | cksum)
   if [ "$(cat "$folder/.wayfold-all" 2>/dev/null)" = "$want" ]; then return; fi
   if [ "$(cat "$folder/.wayfold-$flavour" 2>/dev/null)" = "$want" ]; then return; fi

@@ -237,7 +237,7 @@ def test_every_chart_has_a_place_and_an_alternative_in_words(page):
     targets = set(charts["items"][0]["roots"].values())
     assert targets <= set(page.ids)
     labelled = {v for t, n, v in page.attributes if n == "aria-label"}
-    assert len(targets) == 12 and len(labelled) >= len(targets)
+    assert len(targets) == 14 and len(labelled) >= len(targets)
 
 
 def test_curves_of_one_time_axis_share_one_thinned_source(page):
