@@ -17,7 +17,7 @@ import numpy as np
 from backtest.configuration import apply_overrides, read_config
 from backtest.cross_validation import LabelledSamples
 from backtest.errors import FoldError
-from data.errors import SpecError
+from data.errors import SpecError, nearest
 from data.history import History
 from data.panel import Floats, read_only
 from data.registry import plain, spec, validated
@@ -39,7 +39,9 @@ from forecast.probability_scores import (
 )
 
 SplitKind = Literal["purged", "random"]
-SECTIONS = {"data": SOURCES, "classifier": CLASSIFIERS}
+
+KEYS: tuple[str, ...] = ("name", "data", "classifier", "split", "seed")
+"""Every key of a classification experiment; the last two have defaults."""
 
 
 @spec
@@ -86,21 +88,24 @@ def load_classification(path: Path, overrides: Sequence[str] = ()) -> Classifica
     Raises:
         SpecError: when anything in it is not allowed.
     """
-    config = apply_overrides(read_config(path), overrides)
-    for key in ("name", "data", "classifier"):
-        if key not in config:
-            raise SpecError(f"missing key '{key}'")
-    if unknown := sorted(set(config) - {"name", "data", "classifier", "split", "seed"}):
-        raise SpecError(f"unknown key '{unknown[0]}'; allowed: name, data, classifier, split, seed")
-    classifier = CLASSIFIERS.build(config["classifier"], "classifier")
+    config = {"split": {}, "seed": 0, **apply_overrides(read_config(path), overrides)}
+    faults = [f"unknown key '{key}'{nearest(key, KEYS)}" for key in config if key not in KEYS]
+    faults += [f"missing key '{key}'" for key in KEYS if key not in config]
+    if faults:
+        raise SpecError("; ".join(faults))
+    for key, wanted in (("name", str), ("seed", int)):
+        if not isinstance(config[key], wanted) or isinstance(config[key], bool):
+            needed = "text" if wanted is str else "a whole number"
+            raise SpecError(f"{key} was {config[key]!r}; {needed} is needed")
+    classifier = CLASSIFIERS.build(config["classifier"])
     if not isinstance(classifier, AbstractSklearnClassifier):
-        raise SpecError("classifier is none of lagged features; its samples cannot be split")
+        raise SpecError("classifier is none of lagged features, so it has no samples that could be split")
     return ClassificationSpec(
-        name=str(config["name"]),
+        name=config["name"],
         data=SOURCES.build(config["data"], "data"),
         classifier=classifier,
-        split=validated(Split, config.get("split", {}), "split"),
-        seed=int(config.get("seed", 0)),
+        split=validated(Split, config["split"], "split"),
+        seed=config["seed"],
     )
 
 

@@ -83,11 +83,14 @@ class AnalystRating(AbstractReproduction):
             ("5 technical + 3 slow", table.features.shape[1]),
         ):
             own = table.first(count)
-            for split, parts in (("random", self._random(own, rng)), ("purged", self._purged(own))):
+            for split, parts in (
+                ("random", random_parts(own, self.test_share, rng)),
+                ("purged", purged_parts(own, self.test_share, self.gap)),
+            ):
                 rows += self._judged(f"{name}, {split} split", own, parts)
         ranked = {
-            "random": self._ranked(table, self._random(table, rng)),
-            "purged": self._ranked(table, self._purged(table)),
+            "random": self._ranked(table, random_parts(table, self.test_share, rng)),
+            "purged": self._ranked(table, purged_parts(table, self.test_share, self.gap)),
         }
         rows += [_ranking_row(split, ranking) for split, ranking in ranked.items()]
         verdict = self._verdict({row.name: row for row in rows}, ranked)
@@ -120,15 +123,6 @@ class AnalystRating(AbstractReproduction):
             "FAANG down": few[0],
         }
         return [self._row(f"base rate: {name}", value, is_naive=True) for name, value in named.items()]
-
-    def _random(self, table: "RatingSamples", rng: np.random.Generator) -> Parts:
-        is_train = rng.random(len(table.classes)) < 1.0 - self.test_share
-        return Parts(np.flatnonzero(is_train), np.flatnonzero(~is_train))
-
-    def _purged(self, table: "RatingSamples") -> Parts:
-        dates = np.unique(table.dates)
-        start = dates[int(len(dates) * (1.0 - self.test_share))]
-        return Parts(np.flatnonzero(table.dates < start - self.gap), np.flatnonzero(table.dates >= start))
 
     def _judged(self, name: str, table: "RatingSamples", parts: Parts) -> list[Row]:
         forest = grown_forest(self.trees, self.seed)
@@ -275,6 +269,19 @@ def samples_of(
         classes.append(labels[kept])
         dates.append(kept)
     return RatingSamples(np.concatenate(features), np.concatenate(classes), np.concatenate(dates))
+
+
+def random_parts(table: RatingSamples, test_share: float, rng: np.random.Generator) -> Parts:
+    """Return training and test rows drawn sample by sample: the split that leaks."""
+    is_train = rng.random(len(table.classes)) < 1.0 - test_share
+    return Parts(np.flatnonzero(is_train), np.flatnonzero(~is_train))
+
+
+def purged_parts(table: RatingSamples, test_share: float, gap: int) -> Parts:
+    """Return the last dates as test rows and, as training rows, those with ``gap`` dates or more between."""
+    dates = np.unique(table.dates)
+    start = dates[int(len(dates) * (1.0 - test_share))]
+    return Parts(np.flatnonzero(table.dates < start - gap), np.flatnonzero(table.dates >= start))
 
 
 def indicators(closes: pd.Series, volumes: pd.Series) -> Floats:
