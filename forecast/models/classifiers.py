@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from zipfile import BadZipFile
 
 import annotated_types as at
 import numpy as np
@@ -29,6 +28,7 @@ from forecast.models.class_samples import (
     split_purged,
     thinned_rows,
 )
+from forecast.models.stored_estimators import TREE, restore_estimator, store_estimator
 from forecast.probability_calibration import KINDS, AbstractProbabilityCalibration, HeldOut, revived
 from forecast.randomness import RandomStreams
 from forecast.storage import read_state, write_state
@@ -43,10 +43,7 @@ LEAST_PROBABILITY = 1e-3
 FORMAT = 1
 """Version of the stored form; another one is refused."""
 
-TRUSTED: tuple[str, ...] = (
-    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
-    "sklearn.tree._tree.Tree",
-)
+TRUSTED: tuple[str, ...] = (TREE, "sklearn.neural_network._stochastic_optimizers.AdamOptimizer")
 """The only types beyond skops' own safe list that a stored classifier may hold."""
 
 _MODEL = "model.skops"
@@ -128,25 +125,14 @@ class AbstractSklearnClassifier(AbstractClassifier):
         Raises:
             ForecastError: when it is damaged, of another format or scikit-learn version, or holds a type that is not trusted.
         """
-        import sklearn
-        from skops.io import get_untrusted_types, load
-
         arrays, facts = read_state(folder)
-        wanted = {"format": FORMAT, "scikit_learn": sklearn.__version__}
-        found = {name: facts.get(name) for name in wanted}
-        if found != wanted:
-            raise ForecastError(f"the classifier in {folder} is of {found}; {wanted} is needed: fit it again")
-        path = folder / _MODEL
-        try:
-            strange = set(get_untrusted_types(file=path)) - set(TRUSTED)
-        except (OSError, ValueError, KeyError, BadZipFile) as error:
-            raise ForecastError(f"the classifier in {folder} cannot be read: {error}") from error
-        if strange:
+        if facts.get("format") != FORMAT:
             raise ForecastError(
-                f"the classifier in {folder} holds {', '.join(sorted(strange))}; only scikit-learn's own types are loaded"
+                f"the classifier in {folder} is of format {facts.get('format')}; {FORMAT} is needed: fit it again"
             )
+        estimator = restore_estimator(folder / _MODEL, type(self.estimator(0)), TRUSTED)
         calibration = None if self.calibration == "none" else revived(self.calibration, arrays)
-        return SklearnFitted(self, load(path, trusted=list(TRUSTED)), calibration)
+        return SklearnFitted(self, estimator, calibration)
 
     def _trained(self, samples: ClassSamples, seed: int) -> Any:
         from sklearn.exceptions import ConvergenceWarning
@@ -199,13 +185,10 @@ class SklearnFitted(AbstractFittedClassifier):
         return CategoricalForecast(history.cutoff, times, window.series, MOVES, values)
 
     def save(self, folder: Path) -> None:
-        """Write the estimator with skops, the calibration as arrays, and the versions they belong to."""
-        import sklearn
-        from skops.io import dump
-
-        dump(self.estimator, folder / _MODEL)
+        """Write the estimator with skops, and the calibration as arrays."""
+        store_estimator(self.estimator, folder / _MODEL)
         arrays = {} if self.calibration is None else self.calibration.arrays()
-        write_state(folder, arrays, {"format": FORMAT, "scikit_learn": sklearn.__version__})
+        write_state(folder, arrays, {"format": FORMAT})
 
 
 @spec

@@ -143,12 +143,17 @@ def test_a_stored_classifier_is_no_pickle_and_comes_back(stored):
     assert (again.values == fitted.predict(history, RandomStreams(0, history.cutoff)).values).all()
 
 
-@pytest.mark.parametrize(("key", "value"), [("format", 2), ("scikit_learn", "0.1")])
-def test_another_version_is_refused(stored, key, value):
+def test_another_format_is_refused(stored):
     folder, *_ = stored
-    facts = json.loads((folder / "state.json").read_text())
-    (folder / "state.json").write_text(json.dumps({**facts, key: value}))
-    with pytest.raises(ForecastError, match=rf"is of .*{value}.* is needed: fit it again"):
+    (folder / "state.json").write_text(json.dumps({"format": 2}))
+    with pytest.raises(ForecastError, match="is of format 2; 1 is needed: fit it again"):
+        load_classifier(folder)
+
+
+def test_another_scikit_learn_is_refused(stored, monkeypatch):
+    folder, *_ = stored
+    monkeypatch.setattr("sklearn.base.__version__", "0.1")
+    with pytest.raises(ForecastError, match="was written by another scikit-learn"):
         load_classifier(folder)
 
 
@@ -165,7 +170,7 @@ def test_a_type_that_is_not_trusted_is_refused(stored):
     folder, fitted, _ = stored
     dump({"tree": fitted.estimator, "alien": fitted.spec}, folder / "model.skops")
     with pytest.raises(
-        ForecastError, match="holds forecast.models.classifiers.Tree; only scikit-learn's own"
+        ForecastError, match="holds a type that is not expected: .*forecast.models.classifiers.Tree"
     ):
         load_classifier(folder)
 
