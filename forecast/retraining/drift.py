@@ -69,8 +69,8 @@ class AbstractDrift(AbstractRetraining):
     """Feeds a detector the relative losses of the newest fit and refits on its alarm.
 
     The first ``reference`` known losses after each fit are the reference: no alarm is possible while they are collected,
-    and they alone set the threshold, by the bootstrap of ``run_length``. A change that is already in them cannot be seen;
-    with bars of a day the default is most of a year. After an alarm everything restarts at the next fit. Losses are read one
+    and they alone set the threshold, by the bootstrap of ``run_length``. A change that began in them is seen late or
+    not at all; with bars of a day the default is most of a year. After an alarm everything restarts at the next fit. Losses are read one
     by one as they become known, never earlier, so all of it is a function of known rows. Where the reference is constant
     (the model is the naive one) there is no alarm.
 
