@@ -1,7 +1,7 @@
 """Regressions as forecasters: a table of lagged features in, a point forecast and the spread of held-out errors out."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -220,26 +220,36 @@ class RegressorFitted(AbstractFitted):
 
     def predict(self, history: History, rng: RandomStreams) -> QuantileForecast:
         """Return the quantiles of every series that can be forecast from its last ``context`` rows."""
+        return self._forecasts([history])[0]
+
+    def predict_many(
+        self, history: History, cutoffs: Sequence[np.datetime64], rngs: Sequence[RandomStreams]
+    ) -> list[QuantileForecast]:
+        """Return one forecast per cutoff; the learner is asked once, as each row's bits are its own."""
+        return self._forecasts([history.until(cutoff) for cutoff in cutoffs])
+
+    def _forecasts(self, histories: Sequence[History]) -> list[QuantileForecast]:
         asked = self.spec
-        window = context_window(history, asked.field, asked.context)
-        require_positive(window.values, window.series, asked.field)
-        logs = np.log(np.ascontiguousarray(window.values.T))
-        beside = np.reshape(
-            [_beside_last(history, asked, name) for name in window.series], (len(logs), len(asked.fields))
-        )
-        kept = np.flatnonzero(~np.isnan(beside).any(axis=1))
-        values = np.empty((len(kept), asked.horizon, len(asked.levels)))
-        if len(kept):
-            values = self._quantiles(logs[kept], beside[kept])
-        return QuantileForecast(
-            history.cutoff,
-            history.clock.next(history.cutoff, asked.horizon),
-            tuple(window.series[i] for i in kept),
-            np.asarray(asked.levels),
-            values,
-            asked.quantity,
-            window.last[kept],
-        )
+        seen = [_seen_rows(history, asked) for history in histories]
+        if not seen:
+            return []
+        logs, beside = (np.concatenate([getattr(each, name) for each in seen]) for name in ("logs", "beside"))
+        values = np.empty((0, asked.horizon, len(asked.levels)))
+        if len(logs):
+            values = self._quantiles(logs, beside)
+        ends = np.cumsum([len(each.series) for each in seen])
+        return [
+            QuantileForecast(
+                history.cutoff,
+                history.clock.next(history.cutoff, asked.horizon),
+                each.series,
+                np.asarray(asked.levels),
+                values[end - len(each.series) : end],
+                asked.quantity,
+                each.last,
+            )
+            for history, each, end in zip(histories, seen, ends, strict=True)
+        ]
 
     def _quantiles(self, logs: Floats, beside: Floats) -> Floats:
         """Return the quantiles (S, H, Q) from windows of logs (S, C) and log ratios of other fields (S, K)."""
@@ -261,6 +271,23 @@ class RegressorFitted(AbstractFitted):
         }
         write_state(folder, arrays, {"series": list(self.errors)})
         self.spec.store(self.table.model, folder)
+
+
+@dataclass(frozen=True, eq=False)
+class SeenRows:
+    """What a forecast is made from, of the series that can be forecast.
+
+    Attributes:
+        series: S names.
+        logs: (S, C) logs of the context.
+        beside: (S, K) log of each other field over the forecast field at the last bar.
+        last: (S,) the last value.
+    """
+
+    series: tuple[str, ...]
+    logs: Floats
+    beside: Floats
+    last: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -309,6 +336,17 @@ def _log_ratios(history: History, asked: AbstractRegressor) -> Floats:
     own = np.log(carried(target_values(history, asked.field)))
     others = [np.log(carried(target_values(history, name))) - own for name in asked.fields]
     return np.concatenate([np.empty((len(own), 0)), *others], axis=1)
+
+
+def _seen_rows(history: History, asked: AbstractRegressor) -> SeenRows:
+    window = context_window(history, asked.field, asked.context)
+    require_positive(window.values, window.series, asked.field)
+    logs = np.log(np.ascontiguousarray(window.values.T)).reshape(-1, asked.context)
+    beside = np.reshape(
+        [_beside_last(history, asked, name) for name in window.series], (len(logs), len(asked.fields))
+    )
+    kept = np.flatnonzero(~np.isnan(beside).any(axis=1))
+    return SeenRows(tuple(window.series[i] for i in kept), logs[kept], beside[kept], window.last[kept])
 
 
 def _beside_last(history: History, asked: AbstractRegressor, name: str) -> Floats:

@@ -16,6 +16,7 @@ from data.panel import Floats
 from data.registry import spec
 from forecast.base import Count
 from forecast.errors import ForecastError
+from forecast.models.classifiers import one_thread
 from forecast.models.mars import Splines, fit_splines
 from forecast.models.regression import AbstractRegressor
 from forecast.models.stored_estimators import TREE, restore_estimator, store_estimator
@@ -257,7 +258,7 @@ class MultilayerPerceptron(AbstractRegressor):
             n_iter_no_change=self.epochs,
             random_state=seed,
         )
-        with warnings.catch_warnings():
+        with one_thread(), warnings.catch_warnings():
             # The number of epochs is a setting; that the loss could still fall is no news.
             warnings.simplefilter("ignore", ConvergenceWarning)
             network.fit(features, labels)
