@@ -76,11 +76,19 @@ def _spent(run: Run) -> dict[str, Any]:
         **table.set_index("model").loc[manifest["primary"]].to_dict(),
         "run": run.id[:8],
         "model": manifest["primary"],
-        "retraining": ", ".join(
-            f"{key} {value}" for key, value in flattened(spec.get("retraining", {})).items()
-        ),
+        "retraining": _retraining(spec.get("retraining") or {}),
         "path": json.dumps([*path, *asked], sort_keys=True),
     }
+
+
+def _retraining(section: Mapping[str, Any]) -> str:
+    """Return a policy by its kind and the settings that are not off."""
+    settings = [
+        f"{key} {value}"
+        for key, value in flattened(section).items()
+        if key != "kind" and value not in (None, 0)
+    ]
+    return ", ".join([str(section.get("kind", "-")), *settings])
 
 
 def flattened(value: Any, path: str = "") -> dict[str, Any]:

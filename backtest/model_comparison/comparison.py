@@ -12,7 +12,7 @@ import pandas as pd
 from backtest.model_comparison.ambiguity import Ambiguity, ambiguity, directions
 from backtest.model_comparison.curves import learning_curves
 from backtest.model_comparison.learning_curve import LEAST_SIZES
-from backtest.model_comparison.losses import seed_means, summarised, tested_against
+from backtest.model_comparison.losses import findings_against, seed_means, summarised
 from backtest.model_comparison.tables import models_table, walks_table
 from backtest.model_comparison.verdict import verdict_sentences, verdict_status
 from backtest.model_comparison.walks import Report, Walks, entrants, evaluated, shared, walk_all
@@ -108,8 +108,8 @@ def compare_models(
     signs = directions(scored.forecasts) if scored.cube.loss == "crps" else None
     table = walks_table(walks, scored)
     against = (
-        tested_against(cube, best, cube.labels),
-        tested_against(cube, RIDGE, _beside_ridge(cube.labels)),
+        findings_against(cube, best, cube.labels),
+        findings_against(cube, RIDGE, _beside_ridge(cube.labels)),
     )
     models = models_table(named, summary, against, table, signs)
     chosen = [name for label in summary.included for name in walks.members[label]]

@@ -94,7 +94,7 @@ def summarised(cube: LossCube, opponent: str, rng: np.random.Generator) -> LossS
     return LossSummary(cube.labels, count, means, low, high, skill_low, skill_high, chances, words)
 
 
-def tested_against(cube: LossCube, opponent: str, labels: Sequence[str]) -> list[SkillFinding]:
+def findings_against(cube: LossCube, opponent: str, labels: Sequence[str]) -> list[SkillFinding]:
     """Return the Diebold-Mariano tests (HLN) of models against one opponent, Holm-adjusted for all of them."""
     found = [finding_against(cube, label, opponent) for label in labels]
     adjusted = holm([np.nan if each.test is None else each.test.p_value for each in found])
