@@ -41,10 +41,22 @@ def show(found: ModelComparison, name: str) -> None:
     print_line()
     print_table("compute of one seed", *_compute(rows))
     print_line()
-    print_sentences([*(" ".join(text.split()) for text in MEANING), f"{found.convention}."])
+    print_sentences(
+        [*(" ".join(text.split()) for text in MEANING), f"{found.convention}.", *_unfitted(found.curve)]
+    )
     print_line()
     print_line(f"verdict on the models  {found.status}")
     print_sentences(found.sentences)
+
+
+def _unfitted(curve: pd.DataFrame) -> list[str]:
+    """Return one of the reasons why a window of the learning curve has no loss, where one has none."""
+    failed = curve.loc[curve["flag"] != "", "flag"].tolist()
+    return (
+        [f"Windows without a loss ({len(failed)}) were too short for their model, such as: {failed[0]}"]
+        if failed
+        else []
+    )
 
 
 Table = tuple[tuple[str, ...], list[tuple[Any, ...]]]
@@ -65,7 +77,7 @@ def _losses(rows: Sequence[Mapping[Any, Any]]) -> Table:
     return columns, [
         (
             row["model"],
-            cell(row["loss"]),
+            _four(row["loss"]),
             _interval(row["low"], row["high"]),
             percent(row["skill"], 2, signed=True),
             p_value(row["holm_p_value"]),
@@ -114,7 +126,7 @@ def _curve(curve: pd.DataFrame) -> Table:
     losses = {(row["model"], row["rows"]): row["loss"] for row in curve.to_dict("records")}
     models = list(dict.fromkeys(curve["model"]))
     return ("model", *(f"{size:,}" for size in sizes)), [
-        (model, *(cell(losses.get((model, size), float("nan"))) for size in sizes)) for model in models
+        (model, *(_four(losses.get((model, size), float("nan"))) for size in sizes)) for model in models
     ]
 
 
@@ -134,7 +146,12 @@ def _compute(rows: Sequence[Mapping[Any, Any]]) -> Table:
 
 
 def _interval(low: float, high: float) -> str:
-    return "n/a" if pd.isna(low) else f"{cell(low)} to {cell(high)}"
+    return "n/a" if pd.isna(low) else f"{_four(low)} to {_four(high)}"
+
+
+def _four(value: float) -> str:
+    """Return a loss with four significant digits, ends of zeros kept, so that a column lines up."""
+    return "n/a" if pd.isna(value) else f"{value:#.4g}"
 
 
 def _spread(row: Mapping[Any, Any], name: str) -> str:
