@@ -14,6 +14,9 @@ from forecast.models.network_windows import Singles, Target
 NetworkLoss = Literal["mse", "mae", "pinball", "student_t"]
 """What a network is trained on, and so what it says of a step: a point, one value a level, or the three of Student's t."""
 
+MOST_LOG_SCALE = 6.0
+"""Largest log scale of a Student-t head: about 400 times the spread of the training targets."""
+
 LEAST_SCALE = 1e-5
 """A spread below this share of the centre is lost in single precision, and a network would be trained on rounding."""
 
@@ -156,15 +159,18 @@ def _unscaled(said: Floats, scaling: Scaling) -> Floats:
 
 
 def student_quantiles(raw: Floats, levels: tuple[float, ...]) -> Floats:
-    """Return quantiles (..., Q) of Student's t from location, log scale and log(df - 2), (..., 3)."""
+    """Return quantiles (..., Q) of Student's t from location, log scale and log(df - 2), (..., 3).
+
+    A network far outside what it was trained on says a scale that no number holds; it ends at ``MOST_LOG_SCALE``.
+    """
     location, log_scale, log_excess = np.moveaxis(raw.astype(np.float64), -1, 0)
-    # Beyond some millions of degrees Student's t is the normal distribution to the last bit.
+    # Beyond some millions of degrees Student's t is the normal distribution to single precision.
     freedom = 2.0 + np.exp(np.minimum(log_excess, 15.0))
-    with np.errstate(over="ignore"):
-        scale = np.exp(log_scale)
-    return np.asarray(
-        location[..., None] + scale[..., None] * stdtrit(freedom[..., None], np.asarray(levels))
-    )
+    scale = np.exp(np.minimum(log_scale, MOST_LOG_SCALE))
+    # What is infinite here is refused where the forecast is made.
+    with np.errstate(invalid="ignore"):
+        unit = stdtrit(freedom[..., None], np.asarray(levels))
+        return np.asarray(location[..., None] + scale[..., None] * unit)
 
 
 def interpolated_median(quantiles: Floats, levels: tuple[float, ...]) -> Floats:

@@ -159,7 +159,8 @@ class View:
     def first_known(self, row: int) -> int:
         """Return the first row at or after ``row`` by which every channel was observed, T when there is none."""
         later = self.observed[row:]
-        return row + int(later.argmax(axis=0).max()) if later.any(axis=0).all() else len(self.values)
+        known = later.any(axis=0)
+        return row + int(later.argmax(axis=0).max()) if known.size and known.all() else len(self.values)
 
     def decisions(self, context: int, horizon: int) -> Rows:
         """Return the last rows of the windows that are usable: 80 % observed, as is what they are asked about."""
