@@ -25,8 +25,12 @@ Labels = Literal["inside", "close_to_close", "open_to_open"]
 
 
 def required_gap(labels: Labels, horizon: int) -> int:
-    """Return the fewest bars between the last training decision and the first test decision."""
-    return {"inside": 0, "close_to_close": horizon - 1, "open_to_open": horizon}[labels]
+    """Return by how many bars the last training decision must come before the first test decision.
+
+    Its label, known ``horizon`` bars later (one more for opens), is then known at the test decision: 1 bar less lies strictly
+    between the two.
+    """
+    return {"inside": 0, "close_to_close": horizon, "open_to_open": horizon + 1}[labels]
 
 
 @dataclass(frozen=True, eq=False)

@@ -65,12 +65,12 @@ def test_calendar_folds_break_at_the_turn_of_the_month() -> None:
 
 
 def test_ready_made_labels_need_the_gap_of_their_definition() -> None:
-    assert [required_gap(kind, 5) for kind in ("inside", "close_to_close", "open_to_open")] == [0, 4, 5]
+    assert [required_gap(kind, 5) for kind in ("inside", "close_to_close", "open_to_open")] == [0, 5, 6]
     with pytest.raises(
-        SpecError, match=r"gap was 4; open_to_open labels of horizon 5 need a gap of at least 5"
+        SpecError, match=r"gap was 5; open_to_open labels of horizon 5 need a gap of at least 6"
     ):
-        next(walk_forward(TIMES, RollingFolds(train=50, test=20, gap=4, labels="open_to_open"), 5))
-    next(walk_forward(TIMES, RollingFolds(train=50, test=20, gap=4, labels="close_to_close"), 5))
+        next(walk_forward(TIMES, RollingFolds(train=50, test=20, gap=5, labels="open_to_open"), 5))
+    next(walk_forward(TIMES, RollingFolds(train=50, test=20, gap=5, labels="close_to_close"), 5))
 
 
 def test_gap_is_cut_from_train_not_from_test() -> None:
