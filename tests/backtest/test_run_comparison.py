@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtest.comparison import compare_runs, flattened
+from backtest.compute import ALONE, UNSKILLED
 from backtest.run import Run
+from forecast.skill import NO_SKILL, SKILL
 
 SPEC: dict[str, Any] = {
     "name": "run",
@@ -90,3 +92,47 @@ def test_flattening_names_every_value_by_its_path(tree: dict[str, Any]) -> None:
             found = found[int(key)] if isinstance(found, list) else found[key]
         assert found == value
         assert not isinstance(value, dict) or not value
+
+
+def spent(name: str, fits: int, verdict: str = SKILL, code: str = "one", **retraining: Any) -> Run:
+    """A run whose judged model was fitted so often, one CPU second a fit, beside a naive model."""
+    made = run(name, code=code, retraining={"kind": "every", "latency": 0, **retraining})
+    count = {"ridge": fits, "naive": 1}
+    rows = [
+        {"model": model, "cutoff": i, "rows": 10, "cpu_seconds": 1.0, "cost_proxy": 20.0, "failure": ""}
+        for model, total in count.items()
+        for i in range(total)
+    ]
+    scores = [
+        {"model": model, "step": 0, "crps": 0.5, "skill": 0.1, "verdict": verdict}
+        for model in ("ridge", "naive")
+    ]
+    predictions = [{"model": model, "cpu_seconds": 1.0} for model in count]
+    tables = {
+        "fits": pd.DataFrame(rows),
+        "scores": pd.DataFrame(scores),
+        "predictions": pd.DataFrame(predictions),
+    }
+    return Run(made.manifest, {**made.tables, **tables})
+
+
+def test_error_times_compute_is_compared_with_the_run_that_fits_most_often() -> None:
+    found = compare_runs([spent("a", 3, bars=20), spent("b", 9, bars=5)]).compute
+    assert [row["note"] for row in found] == ["", "baseline"]
+    assert [row["retraining"] for row in found] == ["every, bars 20", "every, bars 5"]
+    assert [row["error x CPU"] for row in found] == [0.5 * 4, 0.5 * 10]
+    assert [row["of baseline"] for row in found] == [0.4, 1.0]
+    assert [row["proxy of baseline"] for row in found] == [3 / 9, 1.0]
+
+
+def test_runs_without_skill_or_of_other_code_have_no_product() -> None:
+    worse = compare_runs([spent("a", 3, NO_SKILL), spent("b", 9, bars=5)]).compute
+    assert worse[0]["note"] == UNSKILLED
+    assert np.isnan(worse[0]["error x CPU"])
+    apart = compare_runs([spent("a", 3, code="two"), spent("b", 9, bars=5)]).compute
+    assert [row["note"] for row in apart] == [ALONE, ALONE]
+
+
+def test_old_runs_that_stored_no_costs_are_left_out_of_the_compute_rows() -> None:
+    assert compare_runs([run("a"), run("b")]).compute == []
+    assert [row["run"] for row in compare_runs([run("a"), spent("b", 9)]).compute] == ["bbbbbbbb"]

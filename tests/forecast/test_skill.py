@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from forecast.comparison import diebold_mariano
 from forecast.errors import ForecastError
 from forecast.skill import (
     NO_SKILL,
@@ -13,7 +14,9 @@ from forecast.skill import (
     LossCube,
     avoided,
     best_naive,
+    finding_against,
     is_naive,
+    least_decisions,
     overlapping,
     per_cutoff,
     skill_findings,
@@ -156,3 +159,17 @@ def test_the_verdict_follows_the_adjusted_p_value() -> None:
 def test_skill_without_a_naive_forecast_is_refused() -> None:
     with pytest.raises(ForecastError, match="skill needs one of naive, drift, seasonal_naive"):
         skill_findings([replace(cube(), labels=("ridge", "ar", "ets"))])
+
+
+def test_any_opponent_can_be_asked_for_and_the_naive_one_is_only_the_default() -> None:
+    losses = cube(gain=0.1)
+    own, drift = per_cutoff(losses.losses[[0, 2]])
+    found = finding_against(losses, "ridge", "drift")
+    assert found.skill == pytest.approx(1 - own.mean() / drift.mean())
+    assert found.test == diebold_mariano(own, drift, 0)
+    assert finding_against(losses, "drift", "ridge").test is None
+    assert finding_against(losses, "ridge", None).best_naive is None
+
+
+def test_overlapping_decisions_need_more_of_them() -> None:
+    assert [least_decisions(lags) for lags in (0, 1, 4)] == [20, 24, 60]
