@@ -2,10 +2,7 @@
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -28,6 +25,7 @@ from forecast.models.class_samples import (
     split_purged,
     thinned_rows,
 )
+from forecast.models.one_thread import one_thread
 from forecast.models.stored_estimators import TREE, restore_estimator, store_estimator
 from forecast.probability_calibration import KINDS, AbstractProbabilityCalibration, HeldOut, revived
 from forecast.randomness import RandomStreams
@@ -375,22 +373,6 @@ class SupportVectors(AbstractSklearnClassifier):
         """Return the decision value of each class, (N, K); 0 for a class that training did not hold."""
         raw = estimator.decision_function(features)
         return _by_class(estimator, np.column_stack([-raw, raw]) if raw.ndim == 1 else raw)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Hold the numerical libraries to one thread, so that results depend on no machine's number of cores."""
-    with _controller().limit(limits=1):
-        yield
-
-
-@lru_cache(maxsize=1)
-def _controller() -> Any:
-    """Return the control over the thread pools of the libraries scikit-learn brings; finding them takes milliseconds."""
-    import sklearn.utils.extmath  # noqa: F401 - the pools must be loaded to be found
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
 
 
 def _scaled(estimator: Any) -> Any:

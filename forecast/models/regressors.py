@@ -16,8 +16,8 @@ from data.panel import Floats
 from data.registry import spec
 from forecast.base import Count
 from forecast.errors import ForecastError
-from forecast.models.classifiers import one_thread
 from forecast.models.mars import Splines, fit_splines
+from forecast.models.one_thread import one_thread
 from forecast.models.regression import AbstractRegressor
 from forecast.models.stored_estimators import TREE, restore_estimator, store_estimator
 from forecast.storage import read_arrays, write_arrays

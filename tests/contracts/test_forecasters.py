@@ -11,6 +11,7 @@ SMALL = {
     "garch": {"context": 60},
     "har": {"context": 40},
     "mars": {"terms": 7},
+    "mlp": {"epochs": 4},
     "bagging": {"trees": 10},
     "random_forest": {"trees": 10},
     **dict.fromkeys(

@@ -14,7 +14,8 @@ from forecast.classification import CLASSIFIERS, load_classifier, save_classifie
 from forecast.errors import FitError, ForecastError
 from forecast.labels import base_rates
 from forecast.models.class_samples import split_purged
-from forecast.models.classifiers import LEAST_PROBABILITY, one_thread
+from forecast.models.classifiers import LEAST_PROBABILITY
+from forecast.models.one_thread import one_thread
 from forecast.probability_scores import brier_loss, hits
 from forecast.randomness import RandomStreams
 
