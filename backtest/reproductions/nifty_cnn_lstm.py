@@ -102,7 +102,8 @@ class NiftyCnnLstm(AbstractReproduction):
     def weeks(self, folder: Path) -> Weeks:
         """Return the test weeks from the data in ``folder``."""
         grid = filled_grid(read_weekday_bars(require_file(folder, self.file)), self.grid_start, self.test_end)
-        ends: Times = np.asarray(grid.index.to_numpy()).astype("datetime64[ns]") + DAY
+        days: Times = np.asarray(grid.index.to_numpy()).astype("datetime64[ns]")
+        ends: Times = days + DAY
         panel = Panel(ends, (SERIES,), ("open", "close"), grid[["open", "close"]].to_numpy()[:, None])
         first = int(np.searchsorted(ends, np.datetime64(self.test_start, "ns") + DAY))
         known = np.arange(first - 1, len(ends) - STEPS, STEPS)
@@ -163,7 +164,8 @@ class NiftyCnnLstm(AbstractReproduction):
             found.append(
                 replace(self._row(f"{name}: skill", skill, whole, is_naive), p_value=p_value, published=None)
             )
-            found.append(_number(f"{name}: CPU seconds, {run.fits} fits", run.cpu_seconds))
+            word = "fit" if run.fits == 1 else "fits"
+            found.append(_number(f"{name}: CPU seconds, {run.fits} {word}", run.cpu_seconds))
         return found
 
     def _row(self, name: str, statistic: Callable[[Rows], float], whole: Rows, is_naive: bool) -> Row:
