@@ -67,12 +67,11 @@ def _skill_of(row: Mapping[Any, Any], best: str) -> str:
         if np.isfinite(row["skill_low"])
         else ""
     )
-    said = f"avoids {row['skill']:+z.1%} of the loss of {best}{ends}, Holm-adjusted p {_chance(row['holm_p_value'])}"
+    said = f"{row['model']}: skill {row['skill']:+z.1%} against {best}{ends}, Holm-adjusted p {_chance(row['holm_p_value'])}"
     if row["verdict"] != SKILL:
-        return f"{row['model']} {said}: not shown to be better."
+        return f"{said}; not shown to be better."
     blind = row["direction_accuracy"] <= row["direction_base_rate"]
-    where = "; the skill is in the width of the forecast, not in its direction" if blind else ""
-    return f"{row['model']} {said}: better{where}."
+    return f"{said}; better{', in the width of the forecast, not in its direction' if blind else ''}."
 
 
 def _against_ridge(models: pd.DataFrame) -> Iterator[str]:

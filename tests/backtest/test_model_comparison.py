@@ -261,7 +261,7 @@ NAIVE = {**ROW, "model": "naive", "role": "naive", "in_confidence_set": False, "
 @pytest.mark.parametrize(
     ("verdict", "said"),
     [
-        (SKILL, "better; the skill is in the width of the forecast, not in its direction."),
+        (SKILL, "p = 0.001; better, in the width of the forecast, not in its direction."),
         (NO_SKILL, "No skill shown: none of m is shown to beat naive."),
         (TOO_FEW, "No skill shown: there are too few forecasts to tell."),
     ],

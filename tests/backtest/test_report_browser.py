@@ -80,7 +80,7 @@ def test_every_chart_is_drawn_and_the_page_never_scrolls_sideways(opened, width,
         "[...document.querySelectorAll('.canvas:not([hidden])')]"
         ".map(e => [e.id, e.getBoundingClientRect().width, e.firstElementChild?.shadowRoot != null])"
     )
-    assert len(boxes) == 11
+    assert len(boxes) == 13
     assert all(250 < size <= width and drawn for _, size, drawn in boxes), boxes
 
 
