@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -10,8 +9,8 @@ import torch
 from forecast.training.fold import Rows, TrainingFold
 from forecast.training.seeds import order_generator
 
-EVALUATED_ROWS = 2048
-"""Samples of all models together that are evaluated at once; more would leave the cache."""
+EVALUATED_ROWS = 64
+"""Samples of a model that are evaluated at once: always as many, so that rounding does not depend on the group."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,14 +106,14 @@ class RowOrder:
         self.epoch = torch.from_numpy(padded.reshape(self.steps, self._batch)[:, : self._width])
 
 
-def validation_chunks(valid: Sequence[Any]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+def validation_chunks(valid: Sequence[Rows]) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """Return rows (K, B) and the weight of each sample (K, B), padded with weight 0, that cover every fold's rows once."""
     longest = max(len(rows) for rows in valid)
-    padded = np.zeros((len(valid), longest), np.int64)
-    shares = np.zeros((len(valid), longest), np.float32)
+    length = -(-longest // EVALUATED_ROWS) * EVALUATED_ROWS
+    padded = np.zeros((len(valid), length), np.int64)
+    shares = np.zeros((len(valid), length), np.float32)
     for k, rows in enumerate(valid):
         padded[k, : len(rows)], padded[k, len(rows) :] = rows, rows[0]
         shares[k, : len(rows)] = 1.0 / len(rows)
-    width = max(1, EVALUATED_ROWS // len(valid))
-    spans = [slice(at, at + width) for at in range(0, longest, width)]
+    spans = [slice(at, at + EVALUATED_ROWS) for at in range(0, length, EVALUATED_ROWS)]
     return [(torch.from_numpy(padded[:, span]), torch.from_numpy(shares[:, span])) for span in spans]

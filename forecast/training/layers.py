@@ -49,6 +49,14 @@ def draw_orthogonal(weight: torch.Tensor, generators: Sequence[torch.Generator])
             nn.init.orthogonal_(one, generator=generator)
 
 
+def affine(bias: torch.Tensor, rows: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Return rows (K, R, I) times weights (K, I, O) plus biases (K, 1, O), rounded the same way for every K."""
+    if len(rows) > 1 or min(rows.shape[1], weight.shape[2]) > 1:
+        return torch.baddbmm(bias, rows, weight)
+    # One product with one row or column is computed as matrix times vector, which adds up in another order.
+    return torch.baddbmm(*(one.expand(2, -1, -1) for one in (bias, rows, weight)))[:1]
+
+
 class StackedLinear(AbstractStackedLayer):
     """y = x W + b in each model, (K, ..., inputs) -> (K, ..., outputs); Glorot uniform weights, zero bias."""
 
@@ -65,7 +73,7 @@ class StackedLinear(AbstractStackedLayer):
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return the outputs; axes between the first and the last are kept."""
         rows = inputs.flatten(1, -2)  # (K, B * ..., inputs)
-        return torch.baddbmm(self.bias, rows, self.weight).reshape(*inputs.shape[:-1], -1)
+        return affine(self.bias, rows, self.weight).reshape(*inputs.shape[:-1], -1)
 
 
 class StackedConv1d(AbstractStackedLayer):
@@ -87,7 +95,7 @@ class StackedConv1d(AbstractStackedLayer):
         """Return the filtered sequence."""
         patches = time_patches(inputs, self.kernel)
         rows = patches.flatten(1, 2)  # (K, B * L', kernel * C)
-        return torch.baddbmm(self.bias, rows, self.weight).reshape(*patches.shape[:3], -1)
+        return affine(self.bias, rows, self.weight).reshape(*patches.shape[:3], -1)
 
 
 def time_patches(inputs: torch.Tensor, kernel: int) -> torch.Tensor:

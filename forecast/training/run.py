@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
+from forecast.training.flat_adam import FlatAdam
 from forecast.training.fold import (
     Outcome,
     Rows,
@@ -104,7 +105,7 @@ class Group:
         self.outcomes: list[Outcome] = [
             TrainingFailure(fold.name, "it never ended an epoch") for fold in folds
         ]
-        self.optimizer = torch.optim.Adam(module.parameters(), lr=rate, fused=True)
+        self.optimizer = FlatAdam(module, rate)
         self.kept = {name: value.clone() for name, value in module.state_dict().items()}
         self.summed = torch.zeros(len(folds), device=self.device)
         self.first: torch.Tensor | None = None
@@ -113,7 +114,6 @@ class Group:
         """Take one Adam step in every model."""
         rows, shares, portions = self._next_batches()
         inputs, targets = self.data.batch(rows)
-        self.optimizer.zero_grad()
         losses = self.loss(self._output(self.module, inputs), targets, shares)
         losses.sum().backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
@@ -165,9 +165,7 @@ class Group:
         measured = len(each.valid) > 0 and (self.settings.patience is not None or self._is_last(each))
         for name, value in (("training", train), ("validation", valid if measured else 0.0)):
             if not value <= limit:
-                return (
-                    f"its {name} loss was {value:g} in epoch {each.epoch + 1} at learning rate {self.rate:g}"
-                )
+                return f"its {name} loss exploded to {value:g} in epoch {each.epoch + 1} at learning rate {self.rate:g}"
         return ""
 
     def _close(self, k: int, train: float, valid: float) -> None:
@@ -245,8 +243,7 @@ class Group:
         """Set the rate of the next epoch: full in the first two, then half of the last (Autoformer's ``type1``)."""
         if self.settings.rate_decay == "half_each_epoch":
             done = max(each.epoch for each in self.progress)
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.rate * 0.5 ** (done - 1)
+            self.optimizer.set_rate(self.rate * 0.5 ** (done - 1))
 
     def _let_go(self) -> None:
         """Drop folds that are done once they are half of the group, or all of it."""
@@ -260,10 +257,6 @@ class Group:
         assert self.first is not None
         self.first, self.summed, self.data = self.first[chosen], self.summed[chosen], self.data.of(chosen)
         self.kept = {name: value[chosen] for name, value in self.kept.items()}
-        for parameter in self.module.parameters():
-            parameter.data, parameter.grad = parameter.data[chosen], None
-            moments = self.optimizer.state[parameter]
-            for name in ("exp_avg", "exp_avg_sq"):
-                moments[name] = moments[name][chosen]
+        self.optimizer.keep(chosen)
         for buffer in self.module.buffers():
             buffer.data = buffer.data[chosen]

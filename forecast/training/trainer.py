@@ -6,20 +6,11 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
-from forecast.training.fold import Outcome, TrainedModel, TrainingFailure, TrainingFold, TrainingSettings
+from forecast.errors import TrainingError
+from forecast.training.fold import Outcome, TrainingFailure, TrainingFold, TrainingSettings
 from forecast.training.looped import LoopedStack
 from forecast.training.losses import Loss
 from forecast.training.run import train_group
-
-__all__ = [
-    "Build",
-    "Outcome",
-    "TrainedModel",
-    "TrainingFailure",
-    "TrainingFold",
-    "TrainingSettings",
-    "train_many",
-]
 
 Build = Callable[[Sequence[int]], nn.Module]
 """Seeds -> a freshly initialised stacked module, one model a seed."""
@@ -35,7 +26,8 @@ def train_many(
 
     Folds are trained in groups of about ``GROUP_ROWS / batch`` models, stacked; modules that cannot be stacked
     (``LoopedStack``) one by one. Each fold draws its first weights and its order from its own seed and stops on its own
-    validation loss, so a result is that of training the fold alone up to float rounding.
+    validation loss, so a result is that of training the fold alone: up to float rounding, and on a CPU mostly to the last
+    bit (small products whose sizes are no multiples of 4 are rounded by where they lie in memory).
 
     Args:
         build: seeds -> stacked module of as many models.
@@ -44,8 +36,11 @@ def train_many(
         loss: mean loss of each model.
 
     Raises:
-        TrainingError: when the settings cannot be met at all, for example no CUDA device.
+        TrainingError: when the settings cannot be met at all, for example no CUDA device, or tables differ in shape.
     """
+    shapes = {(fold.table.inputs.shape[1:], fold.table.targets.shape[1:]) for fold in folds}
+    if len(shapes) > 1:
+        raise TrainingError(f"windows of one architecture have one shape; these have {sorted(shapes)}")
     reasons = _refusals(folds, settings)
     outcomes: list[Outcome] = [
         TrainingFailure(fold.name, reason) for fold, reason in zip(folds, reasons, strict=True)
