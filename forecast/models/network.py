@@ -92,7 +92,7 @@ class AbstractNetwork(AbstractForecaster):
         precision: ``auto`` is bfloat16 on CUDA devices that have it.
     """
 
-    fold_tolerance: ClassVar[float] = 1e-3
+    fold_tolerance: ClassVar[float] = 1e-4
 
     fields: tuple[str, ...] = ()
     target: Target = "log_return"
