@@ -15,7 +15,7 @@ from data.registry import spec
 from forecast.errors import ForecastError
 from forecast.randomness import RandomStreams
 from forecast.retraining.base import AbstractRetraining, Bars, KnownLoss, Moment, RetrainingState, Verdict
-from forecast.retraining.run_length import calibrated_threshold, standardised
+from forecast.retraining.run_length import calibrated_threshold, scaled
 from forecast.retraining.schedule import FIRST
 
 FLOOR = 1e-6
@@ -25,6 +25,7 @@ DECAY = 0.94
 """Weight of the past in the average naive loss (the daily decay of RiskMetrics 1996)."""
 
 _DETECTOR = "detector."
+_NUMBERS = ("usual", "centre", "spread", "threshold", "seen", "score", "alarmed")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +36,8 @@ class Watch(RetrainingState):
         fit: cutoff of that fit; NaT before the first.
         usual: average past naive loss; NaN before the first loss.
         reference: (n,) relative losses against which later ones are judged, still growing until it is full.
+        centre: mean of the reference; NaN until it is full.
+        spread: its standard deviation; NaN until it is full.
         threshold: score of an alarm; NaN until the reference is full.
         seen: losses since then.
         score: the latest.
@@ -45,6 +48,8 @@ class Watch(RetrainingState):
     fit: np.datetime64
     usual: float = math.nan
     reference: tuple[float, ...] = ()
+    centre: float = math.nan
+    spread: float = math.nan
     threshold: float = math.nan
     seen: int = 0
     score: float = 0.0
@@ -57,9 +62,7 @@ class Watch(RetrainingState):
         return {
             "fit": np.array([self.fit], "datetime64[ns]"),
             "reference": np.array(self.reference, np.float64),
-            "numbers": np.array(
-                [self.usual, self.threshold, self.seen, self.score, self.alarmed], np.float64
-            ),
+            "numbers": np.array([getattr(self, name) for name in _NUMBERS], np.float64),
             **{f"{_DETECTOR}{name}": np.asarray(value) for name, value in detector.items()},
         }
 
@@ -122,17 +125,20 @@ class AbstractDrift(AbstractRetraining):
 
     def from_arrays(self, arrays: Mapping[str, npt.NDArray[Any]]) -> Watch:
         """Return what is stored there."""
-        usual, threshold, seen, score, alarmed = arrays["numbers"].tolist()
+        numbers = dict(zip(_NUMBERS, arrays["numbers"].tolist(), strict=True))
+        numbers |= {"seen": int(numbers["seen"]), "alarmed": bool(numbers["alarmed"])}
         found = {
             name.removeprefix(_DETECTOR): value
             for name, value in arrays.items()
             if name.startswith(_DETECTOR)
         }
-        reference = arrays["reference"]
         detector = type(self.begin(np.zeros(0)))(**found) if found else None
         return Watch(
-            as_time(arrays["fit"][0]), usual, tuple(reference.tolist()), threshold, int(seen), score, bool(alarmed), detector
-        )  # fmt: skip
+            as_time(arrays["fit"][0]),
+            reference=tuple(arrays["reference"].tolist()),
+            detector=detector,
+            **numbers,
+        )
 
     def _after(self, state: Watch, loss: KnownLoss) -> Watch:
         if not (0 <= loss.loss < math.inf and 0 <= loss.naive < math.inf):
@@ -157,13 +163,14 @@ class AbstractDrift(AbstractRetraining):
         reference = np.array(state.reference)
         rng = RandomStreams(0, state.fit).of("run length")
         threshold = calibrated_threshold(self, reference, self.target_run_length, self.least, rng)
-        detector = self.begin(standardised(reference, len(reference)))
-        return replace(state, threshold=threshold, detector=detector)
+        centre, spread = float(reference.mean()), float(reference.std())
+        detector = self.begin(scaled(reference, centre, spread))
+        return replace(state, centre=centre, spread=spread, threshold=threshold, detector=detector)
 
     def _judged(self, state: Watch, value: float) -> Watch:
         """Return the state after one loss beyond the reference."""
-        scaled = standardised(np.array([*state.reference, value]), self.reference)[-1]
-        detector, score = self.step(state.detector, scaled)
+        found = scaled(np.array(value), state.centre, state.spread)
+        detector, score = self.step(state.detector, found)
         seen = state.seen + 1
         alarmed = seen >= self.least and float(score) > state.threshold
         return replace(state, detector=detector, score=float(score), seen=seen, alarmed=alarmed)

@@ -31,9 +31,13 @@ class Detector(Protocol):
 def standardised(values: Floats, count: int) -> Floats:
     """Return values (..., T) in standard deviations from the mean of their first ``count``, cut at 4; 0 where these are equal."""
     reference = values[..., :count]
-    centre, spread = reference.mean(axis=-1, keepdims=True), reference.std(axis=-1, keepdims=True)
-    scaled = np.divide(values - centre, spread, out=np.zeros_like(values), where=spread > 0)
-    limited: Floats = np.clip(scaled, -LIMIT, LIMIT)
+    return scaled(values, reference.mean(axis=-1, keepdims=True), reference.std(axis=-1, keepdims=True))
+
+
+def scaled(values: Floats, centre: Floats | float, spread: Floats | float) -> Floats:
+    """Return values (...) in spreads from the centre, cut at 4; 0 where there is no spread."""
+    units = np.divide(values - centre, spread, out=np.zeros_like(values), where=np.asarray(spread) > 0)
+    limited: Floats = np.clip(units, -LIMIT, LIMIT)
     return limited
 
 

@@ -75,6 +75,7 @@ def test_a_longer_wanted_run_gives_a_higher_threshold():
     assert found[0] < found[1] < found[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "detector", [PageHinkley(), SequentialRatio()], ids=["page_hinkley", "sequential_ratio"]
 )
