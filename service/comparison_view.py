@@ -17,7 +17,7 @@ MEANING = (
 
 def document(found: ModelComparison, name: str) -> dict[str, Any]:
     """Return a comparison as plain values."""
-    tables = ("models", "walks", "curve")
+    tables = ("models", "walks", "curve", "laws")
     plain = ("status", "sentences", "loss", "best_naive", "decisions", "convention", "left_out")
     return {
         "name": name,

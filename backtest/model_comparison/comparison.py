@@ -65,6 +65,7 @@ class ModelComparison:
         models: one row a model (``tables.models_table``).
         walks: one row a model and seed (``tables.walks_table``).
         curve: one row a model and training window (``curves.LearningCurves.table``).
+        laws: one row a learning curve: what is fitted to it (``curves.LearningCurves.laws``).
         ambiguity: of the models in the confidence set, all their seeds.
         decisions: decisions that every model scored.
         convention: how intervals and set were made.
@@ -78,6 +79,7 @@ class ModelComparison:
     models: pd.DataFrame
     walks: pd.DataFrame
     curve: pd.DataFrame
+    laws: pd.DataFrame
     ambiguity: Ambiguity
     decisions: int
     convention: str
@@ -127,6 +129,7 @@ def compare_models(
         models=models,
         walks=table,
         curve=curves.table,
+        laws=curves.laws,
         ambiguity=found,
         decisions=summary.decisions,
         convention=summary.convention,

@@ -33,6 +33,16 @@ class LearningCurves:
     table: pd.DataFrame
     curves: dict[str, LearningCurve]
 
+    @property
+    def laws(self) -> pd.DataFrame:
+        """One row a curve: model, best (window), scale, power, floor (NaN without a fit), gain, enough, words."""
+        columns = ["model", "best", "scale", "power", "floor", "gain", "enough", "words"]
+        rows = [
+            {**vars(curve), "model": label, **({} if curve.law is None else vars(curve.law))}
+            for label, curve in self.curves.items()
+        ]
+        return pd.DataFrame(rows, columns=columns)
+
 
 def learning_curves(
     spec: RunSpec,

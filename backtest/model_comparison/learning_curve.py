@@ -96,7 +96,9 @@ def learning_curve(sizes: Sequence[int], losses: Floats, lags: int) -> LearningC
         if gain >= WORTH
         else f"flat: twice {sizes[-1]} bars are expected to avoid less than {WORTH:.0%} of the error"
     )
-    return LearningCurve(best, law, gain, sufficient_window(sizes, errors), words)
+    enough = sufficient_window(sizes, errors)
+    told = "" if enough is None else f"; {enough} bars were enough to see that"
+    return LearningCurve(best, law, gain, enough, f"{words}{told}")
 
 
 def fitted_law(sizes: Sequence[int], errors: Floats) -> PowerLaw | None:

@@ -133,6 +133,9 @@ def test_the_learning_curve_ends_at_the_comparisons_own_fits(found):
     ends = curve[curve["rows"] == 120].set_index("model")["loss"]
     assert ends["ar"] == pytest.approx(found.models.set_index("model").loc["ar", "loss"])
     assert curve.loc[curve["loss"].isna(), "flag"].str.len().gt(0).all()
+    laws = found.laws.set_index("model")
+    assert set(laws.index) == {"bootstrap", "ar", "ridge"}
+    assert laws.loc["ar", "best"] == curve[curve["model"] == "ar"].set_index("rows")["loss"].idxmin()
     assert any(sentence.startswith("Learning curve of ar: ") for sentence in found.sentences)
 
 
