@@ -40,9 +40,9 @@ class Buckets(NamedTuple):
 class AdaptiveWindow(AbstractDrift):
     """Refit when the losses before and after some time have means that differ too much (ADWIN, Bifet and Gavaldà 2007).
 
-    The window holds the reference and all losses since, in an exponential histogram (their section 3.2), and is cut at
+    The window holds the reference and all losses since, in an exponential histogram, and is cut at
     every edge of its buckets. The score is ln(2 / delta) for the smallest delta at which their test, in the form with a
-    variance (their eq. 3.1), would tell the parts apart. As the policy restarts at a refit, the window never shrinks. It
+    variance, would tell the parts apart. As the policy restarts at a refit, the window never shrinks. It
     finds changes at any time scale, and loses to the others for small ones: its bound holds for any bounded distribution.
 
     Attributes:

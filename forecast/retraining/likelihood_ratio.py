@@ -70,7 +70,7 @@ Hypothesis = MeanShift | ScaleShift | RateShift
 
 
 def wald_bounds(false_alarm: float, miss: float) -> tuple[float, float]:
-    """Return A = ln((1 - b) / a) and B = ln(b / (1 - a)), the bounds of the sequential test (Wald 1945, eq. 3.29).
+    """Return A = ln((1 - b) / a) and B = ln(b / (1 - a)), the bounds of the sequential test (Wald 1945).
 
     With them the true error rates are at most a / (1 - b) and b / (1 - a).
     """
@@ -78,7 +78,7 @@ def wald_bounds(false_alarm: float, miss: float) -> tuple[float, float]:
 
 
 def expected_sizes(hypothesis: Hypothesis, false_alarm: float, miss: float) -> tuple[float, float]:
-    """Return the mean number of values that a test needs without and with the change (Wald 1945, eq. 4.8).
+    """Return the mean number of values that a test needs without and with the change (Wald 1945).
 
     Wald's approximation leaves out by how much the last value passes a bound, so the truth is larger.
     """
