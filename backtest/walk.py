@@ -157,8 +157,9 @@ def step(
 ) -> tuple[WalkState, StepRecord]:
     """Return the state and record after one decision at the end of ``history``.
 
-    ``ahead`` holds what ``fits_ahead`` made, one entry a lane; it saves time and changes nothing else. Pure: the last decision fills at its next bars, losses whose truth is known by now are learnt, the model is refitted
-    when due, the forecast is calibrated, and the policy decides. Nothing after the last row exists here.
+    Pure: the last decision fills at its next bars, losses whose truth is known by now are learnt, the model is refitted
+    when due, the forecast is calibrated, and the policy decides. Nothing after the last row exists here. ``ahead`` holds
+    what ``fits_ahead`` made, one entry a lane; it saves time and changes nothing else.
     """
     bars = new_bars(plan, state, history)
     now = _Moment(fold, bars, market_at(plan, history))
