@@ -81,7 +81,8 @@ class RowOrder:
 
     Attributes:
         steps: batches an epoch.
-        shares: (steps, width) weight of each sample in its batch; places beyond a smaller last batch have 0.
+        shares: (steps, width) weight of each sample in its batch; places beyond a smaller last batch have 0, and hold other
+            samples of the epoch, so that statistics of the batch stay those of a whole one.
         portions: (steps,) weight of each batch in the epoch.
         epoch: (steps, width) rows in the order of this epoch.
     """
@@ -101,8 +102,7 @@ class RowOrder:
     def shuffle(self) -> None:
         """Draw the order of the next epoch."""
         order = self._generator.permutation(self._rows)
-        padded = np.full(self.steps * self._batch, order[0])
-        padded[: len(order)] = order
+        padded = np.resize(order, self.steps * self._batch)
         self.epoch = torch.from_numpy(padded.reshape(self.steps, self._batch)[:, : self._width])
 
 

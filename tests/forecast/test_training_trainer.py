@@ -13,6 +13,7 @@ from data.errors import SpecError
 from data.registry import validated
 from forecast.errors import FitError, TrainingError
 from forecast.training.fold import TrainedModel, TrainingFailure, TrainingFold, TrainingSettings
+from forecast.training.group import RowOrder
 from forecast.training.hardware import chosen_device, has_bfloat16
 from forecast.training.layers import StackedConv1d, StackedLinear, initialised, max_pool
 from forecast.training.looped import looped
@@ -338,3 +339,10 @@ def test_bfloat16_trains_nearly_the_same_where_the_hardware_has_it(monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
     with pytest.raises(TrainingError, match="precision was 'bfloat16' and this cpu has none"):
         train_many(FAMILIES["Perceptron"], rolling(1), asked, mse)
+
+
+def test_a_smaller_last_batch_is_filled_with_other_samples_of_no_weight():
+    order = RowOrder(np.arange(40, 110), seed=3, batch=32, width=32)
+    assert order.epoch.shape == (3, 32)
+    assert all(len(set(batch)) == 32 for batch in order.epoch.tolist())
+    assert sorted(order.epoch[order.shares > 0].tolist()) == list(range(40, 110))
