@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from backtest.configuration import read_config
+from backtest.reproductions.base import REPRODUCTIONS
 from backtest.reproductions.variance_horizon import (
     Outcome,
     VarianceHorizonCosts,
@@ -123,11 +124,12 @@ def test_products_are_compared_among_configurations_with_skill_only():
     assert "a forecast that never trains would win it" in nothing
 
 
-def test_the_shipped_configuration_has_the_four_configurations_of_the_source():
-    assert read_config(CONFIG)["kind"] == "variance_horizon"
+def test_the_shipped_configuration_has_the_four_configurations_of_the_source_and_no_refit_beside():
+    assert REPRODUCTIONS.build(read_config(CONFIG)) == shipped()
     names = list(shipped().configurations)
     assert names[0] == "always, all rows"
-    assert len(names) == 4
+    assert names[-1] == "never"
+    assert len(names) == 5
     assert shipped().published["error x compute, performance + variance horizon"] == 0.003
 
 
@@ -141,7 +143,7 @@ def test_a_short_run_on_the_real_hours_prints_every_row_and_says_whether_there_i
     short = replace(shipped(), model={"kind": "ridge", "context": 48, "horizon": 6}, starts=(8640,), steps=14)
     found = short.run(shared_data)
     assert [row.name for row in found.rows if row.is_naive] == ["error, naive", "error, seasonal_naive"]
-    assert len(found.rows) == 3 * 4 + 2
+    assert len(found.rows) == 4 * 4 + 2
     values = {row.name: row.value for row in found.rows}
     assert 0.1 < values["compute, variance horizon"] < 0.6
     assert values["compute, performance"] < 0.4
