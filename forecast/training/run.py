@@ -182,7 +182,7 @@ class Group:
         each.epoch += 1
         patience = self.settings.patience
         if each.epoch == self.settings.epochs or (patience is not None and each.stale >= patience):
-            self._finish(k, self._trained(k))
+            self._finish(k, self._result(k))
         else:
             each.order.shuffle()
 
@@ -190,12 +190,14 @@ class Group:
         self.progress[k].is_done = True
         self.outcomes[self.progress[k].place] = outcome
 
-    def _trained(self, k: int) -> TrainedModel:
+    def _result(self, k: int) -> Outcome:
+        """Return the kept weights; the last step of all may have left some that no loss has seen yet."""
         each, alone = self.progress[k], len(self.progress) == 1
-        state = {
-            name: (value if alone else value[k : k + 1]).cpu().numpy().copy()
-            for name, value in self.kept.items()
-        }
+        kept = {name: value if alone else value[k : k + 1] for name, value in self.kept.items()}
+        if not all(bool(torch.isfinite(value).all()) for value in kept.values()):
+            reason = f"its weights were not finite after epoch {each.epoch} at learning rate {self.rate:g}"
+            return TrainingFailure(self.folds[each.place].name, reason)
+        state = {name: value.cpu().numpy().copy() for name, value in kept.items()}
         return TrainedModel(state, each.epoch, each.kept_train, each.kept_valid, self.rate)
 
     def _keep(self, models: Sequence[int]) -> None:

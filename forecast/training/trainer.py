@@ -18,13 +18,16 @@ Build = Callable[[Sequence[int]], nn.Module]
 GROUP_ROWS = 1024
 """Samples of all models together in one step: enough to fill a core, few enough for its cache."""
 
+GROUP_WEIGHTS = 2**22
+"""Weights of all models together: 16 MiB, five times that with gradients, moments and the weights that are kept."""
+
 
 def train_many(
     build: Build, folds: Sequence[TrainingFold], settings: TrainingSettings, loss: Loss
 ) -> list[Outcome]:
     """Return the trained model of each fold, or why it has none, in the order of the folds.
 
-    Folds are trained in groups of about ``GROUP_ROWS / batch`` models, stacked; modules that cannot be stacked
+    Folds are trained in groups of about ``GROUP_ROWS / batch`` models, fewer large ones, stacked; modules that cannot be stacked
     (``LoopedStack``) one by one. Each fold draws its first weights and its order from its own seed and stops on its own
     validation loss, so a result is that of training the fold alone: up to float rounding, and on a CPU mostly to the last
     bit (small products whose sizes are no multiples of 4 are rounded by where they lie in memory).
@@ -90,13 +93,21 @@ def _trained(
     """Return the outcome of each fold, trained in groups."""
     if not folds:
         return []
-    size = 1 if isinstance(build([folds[0].seed]), LoopedStack) else max(1, GROUP_ROWS // settings.batch)
+    size = _group_size(build([folds[0].seed]), settings.batch)
     outcomes: dict[int, Outcome] = {}
     for group in _groups(folds, settings, size):
         members = [folds[k] for k in group]
         made = train_group(build([fold.seed for fold in members]), members, settings, rate, loss)
         outcomes |= dict(zip(group, made, strict=True))
     return [outcomes[k] for k in range(len(folds))]
+
+
+def _group_size(single: nn.Module, batch: int) -> int:
+    """Return how many models like this one are trained together."""
+    if isinstance(single, LoopedStack):
+        return 1
+    weights = sum(parameter.numel() for parameter in single.parameters())
+    return max(1, min(GROUP_ROWS // batch, GROUP_WEIGHTS // weights))
 
 
 def _groups(folds: Sequence[TrainingFold], settings: TrainingSettings, size: int) -> Iterator[list[int]]:

@@ -346,3 +346,27 @@ def test_a_smaller_last_batch_is_filled_with_other_samples_of_no_weight():
     assert order.epoch.shape == (3, 32)
     assert all(len(set(batch)) == 32 for batch in order.epoch.tolist())
     assert sorted(order.epoch[order.shares > 0].tolist()) == list(range(40, 110))
+
+
+def test_weights_that_the_last_step_ruined_are_not_kept():
+    each = fold(table(), 0, 16, 0, 3)
+    asked = TrainingSettings(epochs=1, batch=16, learning_rate=3.5e38)
+    made = train_many(FAMILIES["Linear"], [each], asked, mse)[0]
+    assert made.reason == "its weights were not finite after epoch 1 at learning rate 3.5e+38"
+
+
+def test_large_models_are_trained_in_smaller_groups(monkeypatch):
+    sizes = []
+
+    def build(seeds):
+        sizes.append(len(seeds))
+        return FAMILIES["Perceptron"](seeds)
+
+    folds = rolling(5)
+    whole = train_many(build, folds, FIXED, mse)
+    assert sizes == [1, 5]
+    monkeypatch.setattr("forecast.training.trainer.GROUP_WEIGHTS", 150)
+    sizes.clear()
+    parts = train_many(build, folds, FIXED, mse)
+    assert sizes == [1, 2, 2, 1], "a perceptron has 65 weights"
+    assert max(map(difference, whole, parts)) == 0.0
