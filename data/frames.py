@@ -83,6 +83,11 @@ def canonical(
         raise DataError("the frame has no rows; at least one is needed")
     flat = _flat(frame)
     found = _locate(flat, columns or {})
+    for name in found:
+        if name != TIME and found[name] == found[TIME]:
+            raise DataError(
+                f"columns: {name} was '{found[name]}', which holds the time; the time's own name is '{TIME}'"
+            )
     ds = bar_ends(flat[found[TIME]], clock=clock, stamps=stamps, zone=zone)
     if ID not in found and not _is_long(found):
         return _melted(flat, ds, found[TIME])

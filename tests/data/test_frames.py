@@ -224,3 +224,11 @@ def test_the_given_frame_is_left_alone():
     before = raw.copy()
     canonical(raw, default_series="A", clock=NEW_YORK)
     pd.testing.assert_frame_equal(raw, before)
+
+
+def test_the_time_column_under_another_name_is_explained() -> None:
+    frame = pd.DataFrame({"ts": pd.date_range("2020-01-01", periods=3), "close": [1.0, 2.0, 3.0]})
+    with pytest.raises(
+        DataError, match="columns: time was 'ts', which holds the time; the time's own name is 'ds'"
+    ):
+        canonical(frame, default_series="A", columns={"time": "ts"})
