@@ -70,7 +70,9 @@ def test_one_json_document_holds_every_table(run: Compare) -> None:
     assert document["status"] == "no skill shown"
     assert document["curve"] == []
     assert [row["seed"] for row in document["walks"] if row["model"] == "bootstrap"] == [0, 1, 2]
-    assert {"models", "walks", "curve", "laws", "sentences", "direction_ambiguity", "left_out"} <= set(document)
+    assert {"models", "walks", "curve", "laws", "sentences", "direction_ambiguity", "left_out"} <= set(
+        document
+    )
 
 
 @pytest.mark.parametrize(
