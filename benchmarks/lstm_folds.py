@@ -12,7 +12,6 @@ its own, beyond what it held before training.
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -133,8 +132,9 @@ def largest_difference(folds: Sequence[TrainingFold], asked: TrainingSettings) -
 
 
 def peak_mb() -> float:
-    """Return the peak memory of this process so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Return the peak memory of this process so far; ``getrusage`` would count that of the process that started it."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 def neuralforecast_seconds(count: int) -> float:
