@@ -13,6 +13,10 @@ from forecast.checks import synthetic_history
 from forecast.retraining.base import RETRAINING, FitAge, KnownLoss, Moment, Verdict
 
 NEEDED = {
+    "page_hinkley": {"reference": 50, "target_run_length": 100, "relative_to": "none"},
+    "adaptive_window": {"reference": 50, "target_run_length": 100, "relative_to": "none"},
+    "sequential_ratio": {"reference": 50, "target_run_length": 100, "relative_to": "none"},
+    "two_sample": {"reference": 50, "target_run_length": 100, "window": 20, "relative_to": "none"},
     "every": {"bars": 7},
     "performance": {"window": 4, "k": 1.2},
     "any_of": {"triggers": [{"kind": "every", "bars": 20}, {"kind": "performance", "window": 3}]},
