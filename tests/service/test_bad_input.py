@@ -71,7 +71,7 @@ SETTINGS: list[tuple[str, str, Any, int, str]] = [
     ("seed as text", "seed", "lucky", 2, "seed was 'lucky'; a whole number is needed"),
     ("no model", "forecaster", [], 2, "forecaster is empty; at least one model is needed"),
     ("horizon too long", "forecaster.horizon", 400, 2, "forecaster.horizon was 400, but the first fit reads 120 bars; allowed: 1 to 119"),
-    ("gap too short", "folds.labels", "open_to_open", 2, "folds.gap was 0; open_to_open labels of horizon 3 need a gap of at least 3"),
+    ("gap too short", "folds.labels", "open_to_open", 2, "folds.gap was 0; open_to_open labels of horizon 3 need a gap of at least 4"),
     ("train too long", "folds.train", 5000, 2, "folds need 5000 bars of history before the first test"),
     ("test after the end", "folds.first", "2035-01-01", 2, "folds.first was 2035-01-01, after the data ends"),
     ("fold without rows", "folds.last", "2000-01-01", 2, "no test rows are left"),
