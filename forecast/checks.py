@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -63,15 +63,13 @@ def synthetic_history(rows: int = 300, seed: int = 5) -> History:
 
 
 @dataclass(frozen=True)
-class Case:
-    """A model, a history, and where in it the model is fitted and asked.
+class Places:
+    """Where in a history a model is fitted and asked.
 
     Attributes:
-        spec: the model's hyper-parameters.
         history: rows beyond the last cutoff are left to be poisoned.
     """
 
-    spec: AbstractForecaster
     history: History
 
     @cached_property
@@ -89,6 +87,20 @@ class Case:
         """The history known at the fit."""
         return self.history.until(self.fit_cutoff)
 
+    def _time(self, share: float) -> np.datetime64:
+        return np.datetime64(self.history.times[int(share * (len(self.history.times) - 1))])
+
+
+@dataclass(frozen=True)
+class Case(Places):
+    """A model, a history, and where in it the model is fitted and asked.
+
+    Attributes:
+        spec: the model's hyper-parameters.
+    """
+
+    spec: AbstractForecaster
+
     @cached_property
     def fitted(self) -> AbstractFitted:
         """The model fitted once."""
@@ -97,9 +109,6 @@ class Case:
     def forecasts(self, fitted: AbstractFitted) -> list[QuantileForecast]:
         """Return the forecasts of a fitted model at every cutoff."""
         return [predict(fitted, self.history.until(cutoff)) for cutoff in self.cutoffs]
-
-    def _time(self, share: float) -> np.datetime64:
-        return np.datetime64(self.history.times[int(share * (len(self.history.times) - 1))])
 
 
 Check = Callable[[Case], None]
@@ -113,8 +122,8 @@ def check_forecaster(spec: AbstractForecaster, *, history: History | None = None
         history: what it is checked on; by default ``synthetic_history()``. It needs rows enough to be fitted on the first
             80 %, and two series or more.
     """
-    case = Case(spec, synthetic_history() if history is None else history)
-    return [_run(name, check, case) for name, check in CHECKS.items()]
+    case = Case(synthetic_history() if history is None else history, spec)
+    return [run_check(name, partial(check, case)) for name, check in CHECKS.items()]
 
 
 def require_forecaster(spec: AbstractForecaster, *, history: History | None = None) -> None:
@@ -142,15 +151,17 @@ def predict(fitted: AbstractFitted, history: History) -> QuantileForecast:
     return fitted.predict(history, RandomStreams(SEED, history.cutoff))
 
 
-def _run(name: str, check: Check, case: Case) -> CheckResult:
+def run_check(name: str, check: Callable[[], None]) -> CheckResult:
+    """Return the outcome of one check: a typed error is its message."""
     try:
-        check(case)
+        check()
     except WayfoldError as error:
         return CheckResult(name, str(error))
     return CheckResult(name)
 
 
-def _require(condition: bool, message: str) -> None:
+def require(condition: bool, message: str) -> None:
+    """Raise CheckFailure with this message unless the condition holds."""
     if not condition:
         raise CheckFailure(message)
 
@@ -161,7 +172,7 @@ def _same(first: list[QuantileForecast], second: list[QuantileForecast]) -> bool
 
 
 def _require_same(first: list[QuantileForecast], second: list[QuantileForecast], when: str) -> None:
-    _require(_same(first, second), f"forecasts changed {when}; they must be the same bits")
+    require(_same(first, second), f"forecasts changed {when}; they must be the same bits")
 
 
 def _check_future(case: Case) -> None:
@@ -187,7 +198,7 @@ def _check_inputs(case: Case) -> None:
     before = case.history.fingerprint()
     own = replace(case.history, panel=replace(case.history.panel, values=case.history.panel.values.copy()))
     case.forecasts(fit(case.spec, own.until(case.fit_cutoff)))
-    _require(
+    require(
         own.fingerprint() == before and not own.panel.values.flags.writeable,
         "the history was changed in place",
     )
@@ -205,18 +216,18 @@ def _check_shape(case: Case) -> None:
     spec, names = case.spec, case.history.panel.series
     for cutoff, made in zip(case.cutoffs, case.forecasts(case.fitted), strict=True):
         known = case.history.until(cutoff)
-        _require(made.cutoff == cutoff, f"cutoff was {made.cutoff}; the history ends at {cutoff}")
+        require(made.cutoff == cutoff, f"cutoff was {made.cutoff}; the history ends at {cutoff}")
         expected = case.history.clock.next(cutoff, spec.horizon)
-        _require(same_bits(made.times, expected), f"times were {made.times}; the next bars end at {expected}")
-        _require(made.series == names, f"series were {made.series}; the complete panel has {names}")
-        _require(tuple(made.levels) == spec.levels, f"levels were {made.levels}; {spec.levels} were asked")
-        _require(made.quantity == spec.quantity, f"quantity was {made.quantity}; {spec.quantity} was asked")
-        _require(
+        require(same_bits(made.times, expected), f"times were {made.times}; the next bars end at {expected}")
+        require(made.series == names, f"series were {made.series}; the complete panel has {names}")
+        require(tuple(made.levels) == spec.levels, f"levels were {made.levels}; {spec.levels} were asked")
+        require(made.quantity == spec.quantity, f"quantity was {made.quantity}; {spec.quantity} was asked")
+        require(
             bool(np.isfinite(made.values).all() and (np.diff(made.values) >= 0).all()),
             "a quantile is not finite or crosses the next",
         )
         last = carried(target_values(known, spec.field))[-1]
-        _require(same_bits(made.last, last), f"last values were {made.last}; the panel ends with {last}")
+        require(same_bits(made.last, last), f"last values were {made.last}; the panel ends with {last}")
 
 
 def _check_storage(case: Case) -> None:
@@ -249,11 +260,11 @@ def _is_registered(spec: AbstractForecaster) -> bool:
 def _check_permutation(case: Case) -> None:
     """Series in another order give the same forecasts in that order."""
     names = case.history.panel.series
-    turned = Case(case.spec, case.history.select((*names[1:], names[0])))
+    turned = replace(case, history=case.history.select((*names[1:], names[0])))
     for made, other in zip(case.forecasts(case.fitted), turned.forecasts(turned.fitted), strict=True):
-        _require(set(made.series) == set(other.series), "another order of series forecast other series")
+        require(set(made.series) == set(other.series), "another order of series forecast other series")
         order = [other.series.index(name) for name in made.series]
-        _require(
+        require(
             same_bits(made.values, other.values[order]) and same_bits(made.last, other.last[order]),
             "forecasts depend on the order of the series; they must be the same bits",
         )
@@ -262,9 +273,9 @@ def _check_permutation(case: Case) -> None:
 def _check_one_series(case: Case) -> None:
     """A panel of one series is forecast."""
     name = case.history.panel.series[0]
-    alone = Case(case.spec, case.history.select((name,)))
+    alone = replace(case, history=case.history.select((name,)))
     made = alone.forecasts(alone.fitted)
-    _require(
+    require(
         all(each.series == (name,) for each in made),
         f"a panel of one series gave {[each.series for each in made]}",
     )
@@ -274,13 +285,13 @@ def _check_constant_series(case: Case) -> None:
     """A series that never moves is forecast or left out, and the others are forecast; or FitError."""
     values = case.history.panel.values.copy()
     values[:, 0] = values[0, 0, case.history.panel.field_index(case.spec.field)]
-    still = Case(case.spec, replace(case.history, panel=replace(case.history.panel, values=values)))
+    still = replace(case, history=replace(case.history, panel=replace(case.history.panel, values=values)))
     try:
         fitted = still.fitted
     except FitError:
         return
     for made in still.forecasts(fitted):
-        _require(
+        require(
             set(case.history.panel.series[1:]) <= set(made.series),
             f"a constant series beside them left only {made.series}",
         )
@@ -297,7 +308,7 @@ def _check_short_history(case: Case) -> None:
         raise CheckFailure("a fit to 2 rows succeeded; a FitError is needed")
     if case.spec.context > 1:
         made = predict(case.fitted, case.train.last(case.spec.context - 1))
-        _require(
+        require(
             made.series == (), f"{made.series} were forecast from fewer rows than context {case.spec.context}"
         )
 
@@ -310,10 +321,10 @@ def _check_nan_tail(case: Case) -> None:
     values[-MAX_STALE - 1 :, 0] = np.nan
     made = predict(case.fitted, replace(known, panel=replace(known.panel, values=values)))
     whole = predict(case.fitted, known)
-    _require(name not in made.series, f"{name} was forecast though its last {MAX_STALE + 1} bars are missing")
-    _require(made.series == whole.series[1:], f"only {made.series} were forecast beside a stale series")
+    require(name not in made.series, f"{name} was forecast though its last {MAX_STALE + 1} bars are missing")
+    require(made.series == whole.series[1:], f"only {made.series} were forecast beside a stale series")
     if not case.spec.mixes_series:
-        _require(
+        require(
             same_bits(made.values, whole.values[1:]), "a stale series changed the forecasts of the others"
         )
 
@@ -323,9 +334,9 @@ def _check_gaps(case: Case) -> None:
     values = case.history.panel.values.copy()
     values[np.random.default_rng(SEED).random(values.shape[:2]) < 0.05] = np.nan
     values[:, 0] = np.nan
-    sparse = Case(case.spec, replace(case.history, panel=replace(case.history.panel, values=values)))
+    sparse = replace(case, history=replace(case.history, panel=replace(case.history.panel, values=values)))
     for made in sparse.forecasts(sparse.fitted):
-        _require(
+        require(
             made.series == case.history.panel.series[1:],
             f"with 5 % of bars missing and one series never observed, {made.series} were forecast",
         )
@@ -338,7 +349,7 @@ def _check_spec(case: Case) -> None:
         again = FORECASTERS.build(FORECASTERS.describe(spec))
     else:
         again = validated(type(spec), plain(spec), "forecaster")
-    _require(again == spec and hash(again) == hash(spec), f"{spec} came back from its description as {again}")
+    require(again == spec and hash(again) == hash(spec), f"{spec} came back from its description as {again}")
 
 
 def _check_context(case: Case) -> None:
@@ -356,7 +367,7 @@ def _check_many(case: Case) -> None:
     _require_same(case.forecasts(case.fitted), many, "when asked together (predict_many)")
     trains = [case.train, case.history.until(case.cutoffs[-1])]
     made = case.spec.fit_many(trains, [RandomStreams(SEED, train.cutoff) for train in trains])
-    _require(len(made) == len(trains), f"fit_many returned {len(made)} models for {len(trains)} histories")
+    require(len(made) == len(trains), f"fit_many returned {len(made)} models for {len(trains)} histories")
     last = predict(fit(case.spec, trains[1]), trains[1])
     _require_near(
         [predict(case.fitted, trains[0]), last],
@@ -370,9 +381,9 @@ def _require_near(first: list[QuantileForecast], second: list[QuantileForecast],
         _require_same(first, second, "when fitted together (fit_many)")
         return
     for alone, together in zip(first, second, strict=True):
-        _require(alone.series == together.series, "fitted together (fit_many), other series were forecast")
+        require(alone.series == together.series, "fitted together (fit_many), other series were forecast")
         moved = np.abs(alone.values - together.values) / np.abs(alone.last)[:, None, None]
-        _require(
+        require(
             bool((moved <= tolerance).all()),
             f"fitted together (fit_many), forecasts moved by {moved.max():.2e} of the last value; "
             f"fold_tolerance allows {tolerance:g}",
@@ -383,9 +394,9 @@ def _check_update(case: Case) -> None:
     """``update`` returns a model that forecasts, and leaves the old one as it was."""
     before = case.forecasts(case.fitted)
     newer = case.fitted.update(case.history.until(case.cutoffs[-1]))
-    _require(newer.spec == case.spec, f"update changed the spec to {newer.spec}")
+    require(newer.spec == case.spec, f"update changed the spec to {newer.spec}")
     made = predict(newer, case.history)
-    _require(made.series == case.history.panel.series, f"after an update only {made.series} were forecast")
+    require(made.series == case.history.panel.series, f"after an update only {made.series} were forecast")
     _require_same(before, case.forecasts(case.fitted), "of the old model after an update")
 
 

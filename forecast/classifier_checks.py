@@ -3,15 +3,15 @@
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 
-from data.errors import SpecError, WayfoldError
+from data.errors import SpecError
 from data.history import History
 from data.registry import plain, validated
-from forecast.checks import CUTOFF_SHARES, FIT_SHARE, SEED, CheckResult, synthetic_history
+from forecast.checks import SEED, CheckResult, Places, require, run_check, synthetic_history
 from forecast.classification import (
     CLASSIFIERS,
     AbstractClassifier,
@@ -28,31 +28,14 @@ from forecast.windows import MAX_STALE
 
 
 @dataclass(frozen=True)
-class ClassifierCase:
+class ClassifierCase(Places):
     """A classifier, a history, and where in it the classifier is fitted and asked.
 
     Attributes:
         spec: the hyper-parameters.
-        history: rows beyond the last cutoff are left to be poisoned.
     """
 
     spec: AbstractClassifier
-    history: History
-
-    @cached_property
-    def fit_cutoff(self) -> np.datetime64:
-        """The last row the classifier is fitted to."""
-        return self._time(FIT_SHARE)
-
-    @cached_property
-    def cutoffs(self) -> tuple[np.datetime64, ...]:
-        """Where forecasts are made, the fit's cutoff first."""
-        return tuple(self._time(share) for share in CUTOFF_SHARES)
-
-    @cached_property
-    def train(self) -> History:
-        """The history known at the fit."""
-        return self.history.until(self.fit_cutoff)
 
     @cached_property
     def fitted(self) -> AbstractFittedClassifier:
@@ -62,9 +45,6 @@ class ClassifierCase:
     def forecasts(self, fitted: AbstractFittedClassifier) -> list[CategoricalForecast]:
         """Return the forecasts of a fitted classifier at every cutoff."""
         return [predict(fitted, self.history.until(cutoff)) for cutoff in self.cutoffs]
-
-    def _time(self, share: float) -> np.datetime64:
-        return np.datetime64(self.history.times[int(share * (len(self.history.times) - 1))])
 
 
 Check = Callable[[ClassifierCase], None]
@@ -78,8 +58,8 @@ def check_classifier(spec: AbstractClassifier, *, history: History | None = None
         history: what it is checked on; by default ``forecast.checks.synthetic_history()``. It needs rows enough to be
             fitted on the first 80 %, and two series or more.
     """
-    case = ClassifierCase(spec, synthetic_history() if history is None else history)
-    return [_run(name, check, case) for name, check in CHECKS.items()]
+    case = ClassifierCase(synthetic_history() if history is None else history, spec)
+    return [run_check(name, partial(check, case)) for name, check in CHECKS.items()]
 
 
 def fit(spec: AbstractClassifier, train: History) -> AbstractFittedClassifier:
@@ -92,19 +72,6 @@ def predict(fitted: AbstractFittedClassifier, history: History) -> CategoricalFo
     return fitted.predict(history, RandomStreams(SEED, history.cutoff))
 
 
-def _run(name: str, check: Check, case: ClassifierCase) -> CheckResult:
-    try:
-        check(case)
-    except WayfoldError as error:
-        return CheckResult(name, str(error))
-    return CheckResult(name)
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise CheckFailure(message)
-
-
 def _require_same(
     first: Sequence[CategoricalForecast], second: Sequence[CategoricalForecast], when: str
 ) -> None:
@@ -113,7 +80,7 @@ def _require_same(
         and same_bits(a.times, b.times)
         for a, b in zip(first, second, strict=False)
     )  # fmt: skip
-    _require(same, f"forecasts changed {when}; they must be the same bits")
+    require(same, f"forecasts changed {when}; they must be the same bits")
 
 
 def _changed(history: History, change: Callable[[np.ndarray], None]) -> History:
@@ -145,7 +112,7 @@ def _check_inputs(case: ClassifierCase) -> None:
     before = case.history.fingerprint()
     own = _changed(case.history, lambda values: None)
     case.forecasts(fit(case.spec, own.until(case.fit_cutoff)))
-    _require(own.fingerprint() == before, "the history was changed in place")
+    require(own.fingerprint() == before, "the history was changed in place")
 
 
 def _check_seed(case: ClassifierCase) -> None:
@@ -158,13 +125,13 @@ def _check_seed(case: ClassifierCase) -> None:
 def _check_shape(case: ClassifierCase) -> None:
     """A forecast has the cutoff, time, series and classes asked, and no class is impossible."""
     for cutoff, made in zip(case.cutoffs, case.forecasts(case.fitted), strict=True):
-        _require(made.cutoff == cutoff, f"cutoff was {made.cutoff}; the history ends at {cutoff}")
+        require(made.cutoff == cutoff, f"cutoff was {made.cutoff}; the history ends at {cutoff}")
         expected = case.history.clock.next(cutoff, case.spec.horizon)[-1:]
-        _require(same_bits(made.times, expected), f"times were {made.times}; the move is over at {expected}")
+        require(same_bits(made.times, expected), f"times were {made.times}; the move is over at {expected}")
         names = case.history.panel.series
-        _require(made.series == names, f"series were {made.series}; the complete panel has {names}")
-        _require(made.classes == MOVES, f"classes were {made.classes}; {MOVES} are asked")
-        _require(bool((made.values > 0).all()), "a class has probability 0, so one surprise costs everything")
+        require(made.series == names, f"series were {made.series}; the complete panel has {names}")
+        require(made.classes == MOVES, f"classes were {made.classes}; {MOVES} are asked")
+        require(bool((made.values > 0).all()), "a class has probability 0, so one surprise costs everything")
 
 
 def _check_storage(case: ClassifierCase) -> None:
@@ -194,11 +161,11 @@ def _is_registered(spec: AbstractClassifier) -> bool:
 def _check_permutation(case: ClassifierCase) -> None:
     """Series in another order give the same probabilities in that order."""
     names = case.history.panel.series
-    turned = ClassifierCase(case.spec, case.history.select((*names[1:], names[0])))
+    turned = replace(case, history=case.history.select((*names[1:], names[0])))
     for made, other in zip(case.forecasts(case.fitted), turned.forecasts(turned.fitted), strict=True):
-        _require(set(made.series) == set(other.series), "another order of series forecast other series")
+        require(set(made.series) == set(other.series), "another order of series forecast other series")
         order = [other.series.index(name) for name in made.series]
-        _require(
+        require(
             same_bits(made.values, other.values[order]),
             "probabilities depend on the order of the series; they must be the same bits",
         )
@@ -211,11 +178,11 @@ def _check_constant_series(case: ClassifierCase) -> None:
     def still(values: np.ndarray) -> None:
         values[:, 0] = values[0, 0, place]
 
-    beside = ClassifierCase(case.spec, _changed(case.history, still))
+    beside = replace(case, history=_changed(case.history, still))
     for made in beside.forecasts(beside.fitted):
         names = case.history.panel.series
-        _require(made.series == names, f"a constant series beside them left only {made.series}")
-    alone = ClassifierCase(case.spec, beside.history.select(case.history.panel.series[:1]))
+        require(made.series == names, f"a constant series beside them left only {made.series}")
+    alone = replace(case, history=beside.history.select(case.history.panel.series[:1]))
     _require_fit_error(alone.spec, alone.train, "a series that never moves")
 
 
@@ -233,7 +200,7 @@ def _check_short_history(case: ClassifierCase) -> None:
     _require_fit_error(case.spec, few, "2 rows")
     if case.spec.context > 1:
         made = predict(case.fitted, case.train.last(case.spec.context - 1))
-        _require(
+        require(
             made.series == (), f"{made.series} were forecast from fewer rows than context {case.spec.context}"
         )
 
@@ -246,8 +213,8 @@ def _check_stale_series(case: ClassifierCase) -> None:
         values[-MAX_STALE - 1 :, 0] = np.nan
 
     made, whole = predict(case.fitted, _changed(known, lost)), predict(case.fitted, known)
-    _require(made.series == whole.series[1:], f"{made.series} were forecast beside one stale series")
-    _require(same_bits(made.values, whole.values[1:]), "a stale series changed the forecasts of the others")
+    require(made.series == whole.series[1:], f"{made.series} were forecast beside one stale series")
+    require(same_bits(made.values, whole.values[1:]), "a stale series changed the forecasts of the others")
 
 
 def _check_gaps(case: ClassifierCase) -> None:
@@ -257,9 +224,9 @@ def _check_gaps(case: ClassifierCase) -> None:
         values[np.random.default_rng(SEED).random(values.shape[:2]) < 0.05] = np.nan
         values[:, 0] = np.nan
 
-    sparse = ClassifierCase(case.spec, _changed(case.history, holes))
+    sparse = replace(case, history=_changed(case.history, holes))
     for made in sparse.forecasts(sparse.fitted):
-        _require(
+        require(
             made.series == case.history.panel.series[1:],
             f"with 5 % of bars missing and one series never observed, {made.series} were forecast",
         )
@@ -272,7 +239,7 @@ def _check_spec(case: ClassifierCase) -> None:
         again = CLASSIFIERS.build(CLASSIFIERS.describe(spec))
     else:
         again = validated(type(spec), plain(spec), "classifier")
-    _require(again == spec and hash(again) == hash(spec), f"{spec} came back from its description as {again}")
+    require(again == spec and hash(again) == hash(spec), f"{spec} came back from its description as {again}")
 
 
 def _check_context(case: ClassifierCase) -> None:

@@ -262,7 +262,7 @@ def test_the_synthetic_history_is_a_plausible_market():
 
 
 def test_a_case_forecasts_at_three_cutoffs_that_leave_rows_to_poison():
-    case = Case(Naive(context=30), HISTORY)
+    case = Case(HISTORY, Naive(context=30))
     assert len(case.cutoffs) == 3
     assert case.cutoffs[0] == case.fit_cutoff
     assert case.cutoffs[-1] < HISTORY.cutoff
