@@ -29,6 +29,7 @@ from data.history import History
 from data.panel import Floats, Panel
 from data.prices import ADJUSTED_FIELDS, adjusted
 from forecast.randomness import RandomStreams
+from forecast.resampling import optimal_block
 
 KINDS: tuple[str, ...] = ("bootstrapped", "sign_randomised", "garch_t", "random_walk")
 
@@ -125,8 +126,6 @@ def _centred(returns: Floats) -> Floats:
 
 def _block_length(returns: Floats) -> float:
     """Return the longest optimal block of any series' squared returns: volatility is what blocks must keep."""
-    from backtest.metrics.bootstrap import optimal_block
-
     lengths = [1.0]
     for column in returns.T:
         squared = column[~np.isnan(column)] ** 2

@@ -17,6 +17,7 @@ from backtest.metrics.ratios import sharpe_per_period, sortino_per_period
 from backtest.metrics.returns import Returns, least_periods
 from backtest.metrics.trades import Trades
 from data.panel import Floats
+from forecast.resampling import optimal_block
 
 Statistic = Callable[[tuple[Floats, ...], float], Floats]
 """From resampled columns, (R, T) each, and periods a year to (R,), the same formula as the metric's."""
@@ -66,16 +67,6 @@ class Interval:
     high: float
     flag: str
     convention: str
-
-
-def optimal_block(values: Floats) -> float:
-    """Return the mean block length for the stationary bootstrap, at least 1.
-
-    Politis and White (2004), corrected by Patton, Politis and White (2009). ``values`` (T,) vary, T >= 20.
-    """
-    from arch.bootstrap import optimal_block_length
-
-    return max(1.0, float(optimal_block_length(values)["stationary"].iloc[0]))
 
 
 def stationary_intervals(

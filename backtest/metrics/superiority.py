@@ -13,10 +13,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from backtest.errors import MetricError
-from backtest.metrics.bootstrap import optimal_block, rows_drawn
+from backtest.metrics.bootstrap import rows_drawn
 from backtest.metrics.returns import NOISE
 from backtest.metrics.strategy_returns import StrategyReturns, require_variation
 from data.panel import Floats
+from forecast.resampling import optimal_block
 
 LEVEL = 0.05
 """Chance allowed that any strategy without superiority is called superior."""

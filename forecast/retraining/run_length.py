@@ -4,9 +4,9 @@ import math
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from data.panel import Floats
+from forecast.resampling import optimal_block, stationary_rows
 
 PATHS = 400
 """Resampled streams by which a threshold is found."""
@@ -41,32 +41,6 @@ def scaled(values: Floats, centre: Floats | float, spread: Floats | float) -> Fl
     return limited
 
 
-def stationary_rows(
-    count: int, length: int, block: float, paths: int, rng: np.random.Generator
-) -> npt.NDArray[np.int64]:
-    """Return (paths, length) rows below ``count``, in blocks of geometric length with mean ``block``.
-
-    The stationary bootstrap (Politis and Romano 1994, section 2): blocks start anywhere and wrap around the end.
-    """
-    begins = rng.random((paths, length)) < 1 / block
-    begins[:, 0] = True
-    starts = rng.integers(count, size=(paths, length))
-    steps = np.arange(length)
-    newest = np.maximum.accumulate(np.where(begins, steps, 0), axis=1)
-    rows: npt.NDArray[np.int64] = (np.take_along_axis(starts, newest, axis=1) + steps - newest) % count
-    return rows
-
-
-def mean_block(values: Floats) -> float:
-    """Return the mean block length for the stationary bootstrap of values (T,) that vary, between 1 and T / 4.
-
-    Politis and White (2004), corrected by Patton, Politis and White (2009).
-    """
-    from arch.bootstrap import optimal_block_length
-
-    return float(np.clip(optimal_block_length(values)["stationary"].iloc[0], 1, len(values) / 4))
-
-
 def calibrated_threshold(
     detector: Detector, reference: Floats, target: int, least: int, rng: np.random.Generator
 ) -> float:
@@ -87,7 +61,8 @@ def calibrated_threshold(
     count, length = len(reference), min(target, LONGEST)
     if not np.ptp(reference) > 0:
         return math.inf
-    rows = stationary_rows(count, count + length, mean_block(reference), PATHS, rng)
+    block = min(optimal_block(reference), count / 4)
+    rows = stationary_rows(count, count + length, block, PATHS, rng)
     streams = standardised(reference[rows], count)
     highest = highest_scores(detector, streams, count, least)
     return float(np.quantile(highest, math.exp(-length / target)))

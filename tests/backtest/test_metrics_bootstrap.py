@@ -7,9 +7,10 @@ import pytest
 
 from backtest.errors import MetricError
 from backtest.metrics import bootstrap
-from backtest.metrics.bootstrap import RESAMPLED, optimal_block, stationary_intervals
+from backtest.metrics.bootstrap import RESAMPLED, stationary_intervals
 from backtest.metrics.returns import Returns, returns_from_equity
 from backtest.metrics.table import METRICS
+from forecast.resampling import optimal_block
 
 NOISE = Returns(np.random.default_rng(2).normal(0.0004, 0.01, 260), 252.0, 0.01)
 

@@ -4,38 +4,15 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from forecast.retraining.page_hinkley import PageHinkley
 from forecast.retraining.run_length import (
     LIMIT,
     calibrated_threshold,
     highest_scores,
-    mean_block,
     standardised,
-    stationary_rows,
 )
 from forecast.retraining.sequential_ratio import SequentialRatio
-
-
-@given(st.integers(2, 60), st.integers(1, 90), st.floats(1, 20), st.integers(0, 99))
-@settings(derandomize=True, deadline=None, max_examples=40)
-def test_rows_go_on_by_one_inside_a_block_and_wrap(count, length, block, seed):
-    rows = stationary_rows(count, length, block, 5, np.random.default_rng(seed))
-    assert rows.shape == (5, length)
-    assert ((rows >= 0) & (rows < count)).all()
-    if block == 1:
-        return
-    goes_on = (np.diff(rows, axis=1) % count == 1).mean() if length > 1 else 1.0
-    assert goes_on >= max(0.0, 1 - 1 / block - 4 / math.sqrt(5 * length))
-
-
-@pytest.mark.parametrize("block", [1.0, 5.0, 25.0])
-def test_blocks_have_the_mean_length_asked_for(block):
-    rows = stationary_rows(10_000, 20_000, block, 10, np.random.default_rng(1))
-    breaks = (np.diff(rows, axis=1) % 10_000 != 1).mean()
-    assert 1 / breaks == pytest.approx(block, rel=0.03)
 
 
 def test_losses_are_counted_from_the_mean_of_their_reference_and_cut():
@@ -43,13 +20,6 @@ def test_losses_are_counted_from_the_mean_of_their_reference_and_cut():
     scaled = standardised(values, 4)
     assert scaled[0] == pytest.approx([-math.sqrt(2), 0, math.sqrt(2), 0, LIMIT])
     assert not scaled[1].any()
-
-
-def test_mean_block_grows_with_dependence_and_stays_inside_the_reference():
-    noise = np.random.default_rng(2).standard_normal(405)
-    overlapping = np.convolve(noise, np.ones(6), "valid")
-    assert mean_block(noise) < 4 < mean_block(overlapping)
-    assert mean_block(np.cumsum(noise)) <= len(noise) / 4
 
 
 def test_a_constant_reference_gives_no_alarm():
