@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 import annotated_types as at
 from pydantic import model_validator
 
-from data.panel import Floats, Times
 from data.registry import spec
 from forecast.base import Count
-from forecast.models.layers.time_marks import MarkUnit, time_marks
-from forecast.models.network import AbstractTorchNetwork, NetworkShape
+from forecast.models.attention_networks import AbstractMarkedNetwork
+from forecast.models.network import NetworkShape
 from forecast.models.network_windows import Target
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @spec
-class Autoformer(AbstractTorchNetwork):
+class Autoformer(AbstractMarkedNetwork):
     """Autoformer (Wu, Xu, Wang and Long 2021): moving averages part season and trend, attention is over time lags.
 
     As the authors' program computes it: lags are shared by a batch in training and each sample's own in inference; the
@@ -58,7 +57,6 @@ class Autoformer(AbstractTorchNetwork):
     factor: Annotated[float, at.Gt(0)] = 3.0
     roll: Literal["as_published", "to_correlation"] = "as_published"
     dropout: Annotated[float, at.Ge(0), at.Lt(1)] = 0.05
-    time_marks: MarkUnit = "hour"
 
     @model_validator(mode="after")
     def _check_autoformer(self) -> Self:
@@ -69,10 +67,6 @@ class Autoformer(AbstractTorchNetwork):
         if self.label > self.cut.length:
             raise ValueError(f"label was {self.label}; the window has {self.cut.length} steps to start from")
         return self
-
-    def marks(self, times: Times) -> Floats:
-        """Return the calendar facts of times, (N, E)."""
-        return time_marks(times, self.time_marks)
 
     def module(self, shape: NetworkShape) -> "nn.Module":
         """Return one freshly drawn network."""

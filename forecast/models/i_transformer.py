@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 import annotated_types as at
 from pydantic import model_validator
 
-from data.panel import Floats, Times
 from data.registry import spec
 from forecast.base import Count
-from forecast.models.layers.time_marks import MarkUnit, time_marks
-from forecast.models.network import AbstractTorchNetwork, NetworkShape
+from forecast.models.attention_networks import AbstractMarkedNetwork, require_divided
+from forecast.models.network import NetworkShape
 from forecast.models.network_windows import Target
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @spec
-class ITransformer(AbstractTorchNetwork):
+class ITransformer(AbstractMarkedNetwork):
     """iTransformer (Liu, Hu, Zhang, Wu, Wang, Ma and Long 2024): each window of a channel is a token, attention is among them.
 
     Every window is freed of its mean and scale; sizes are those the authors use for Exchange. The paper's setting is
@@ -31,7 +30,6 @@ class ITransformer(AbstractTorchNetwork):
         attention_heads: they divide the width.
         layers: how many.
         dropout: share of activations left out in training.
-        time_marks: finest calendar fact of each step that is told: ``hour`` as published, also for daily bars.
     """
 
     context: Count = 96
@@ -46,19 +44,11 @@ class ITransformer(AbstractTorchNetwork):
     attention_heads: Count = 8
     layers: Count = 2
     dropout: Annotated[float, at.Ge(0), at.Lt(1)] = 0.1
-    time_marks: MarkUnit = "hour"
 
     @model_validator(mode="after")
     def _check_i_transformer(self) -> Self:
-        if self.width % self.attention_heads:
-            raise ValueError(
-                f"attention_heads were {self.attention_heads}; they must divide width {self.width}"
-            )
+        require_divided(self.width, self.attention_heads)
         return self
-
-    def marks(self, times: Times) -> Floats:
-        """Return the calendar facts of times, (N, E)."""
-        return time_marks(times, self.time_marks)
 
     def module(self, shape: NetworkShape) -> "nn.Module":
         """Return one freshly drawn network."""

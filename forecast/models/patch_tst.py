@@ -7,6 +7,7 @@ from pydantic import model_validator
 
 from data.registry import spec
 from forecast.base import Count
+from forecast.models.attention_networks import require_divided
 from forecast.models.network import AbstractTorchNetwork, NetworkShape
 from forecast.models.network_windows import Target
 
@@ -55,10 +56,7 @@ class PatchTst(AbstractTorchNetwork):
             )
         if self.patch > self.cut.length:
             raise ValueError(f"patch was {self.patch}; the window has {self.cut.length} steps")
-        if self.width % self.attention_heads:
-            raise ValueError(
-                f"attention_heads were {self.attention_heads}; they must divide width {self.width}"
-            )
+        require_divided(self.width, self.attention_heads)
         return self
 
     def module(self, shape: NetworkShape) -> "nn.Module":
