@@ -6,7 +6,12 @@ WayfoldError
     ├── PanelError       a panel or history breaks its invariants
     ├── SourceError      a source cannot deliver what was asked
     │   └── OfflineError the source needs the network and did not reach it
-    └── LakeError        a stored file is missing, altered or superseded
+    ├── LakeError        a stored file is missing, altered or superseded
+    └── PoolError        a pool, its events or a position break the pool's rules
+        ├── TickError        a tick or range is off the spacing, inverted or outside the pool
+        ├── EventOrderError  events are unsorted or repeated
+        ├── EventGapError    events are missing
+        └── ReorgError       a block read before is no longer part of the chain
 
 Every message says what was wrong, the value, and what is allowed or nearest.
 """
@@ -41,6 +46,26 @@ class OfflineError(SourceError):
 
 class LakeError(DataError):
     """A stored file is missing, altered or superseded."""
+
+
+class PoolError(DataError):
+    """A pool, its events or a position break the pool's rules."""
+
+
+class TickError(PoolError):
+    """A tick or range is off the spacing, inverted or outside the pool."""
+
+
+class EventOrderError(PoolError):
+    """Events are unsorted or repeated."""
+
+
+class EventGapError(PoolError):
+    """Events are missing."""
+
+
+class ReorgError(PoolError):
+    """A block read before is no longer part of the chain."""
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from data.amm.pool_log import PoolLog
 from data.errors import PanelError, nearest
 from data.events import CorporateActions, ReleasedFacts
 from data.panel import Panel, Times
@@ -27,6 +28,7 @@ class History:
         facts: released facts.
         untradable: series that may be forecast but not traded (indices, VIX).
         notes: sentences about the data that every report must repeat.
+        pool: swaps and liquidity changes where the panel's bars are those of an automated market maker's pool.
     """
 
     panel: Panel
@@ -35,6 +37,7 @@ class History:
     facts: ReleasedFacts = field(default_factory=ReleasedFacts)
     untradable: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
+    pool: PoolLog | None = None
 
     def __post_init__(self) -> None:
         unknown = self.untradable - set(self.panel.series)
@@ -67,6 +70,7 @@ class History:
             panel=self.panel.until(cutoff),
             actions=self.actions.until(cutoff),
             facts=self.facts.until(cutoff),
+            pool=None if self.pool is None else self.pool.until(cutoff),
         )
 
     def between(self, start: Any, end: Any) -> "History":
@@ -76,6 +80,7 @@ class History:
             panel=self.panel.between(start, end),
             actions=self.actions.between(start, end),
             facts=self.facts.until(end),
+            pool=None if self.pool is None else self.pool.between(start, end),
         )
 
     def last(self, count: int) -> "History":
@@ -105,4 +110,6 @@ class History:
                 column = getattr(table, name)
                 digest.update(name.encode())
                 digest.update(repr(column.tolist()).encode())
+        if self.pool is not None:
+            digest.update(self.pool.fingerprint().encode())
         return digest.hexdigest()

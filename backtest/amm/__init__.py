@@ -1,0 +1,1 @@
+"""Liquidity positions: accounts, policies, walk-forward and what remains net of holding."""

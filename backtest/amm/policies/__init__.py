@@ -1,0 +1,1 @@
+"""Rules that say where liquidity is placed, one file a rule."""

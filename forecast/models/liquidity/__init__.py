@@ -1,0 +1,1 @@
+"""Models of where a pool will trade, one file a family."""
