@@ -5,12 +5,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 import annotated_types as at
 import numpy as np
+from pydantic import model_validator
 
 from data.history import History
+from data.panel import Floats
 from data.registry import Registry, spec
 from forecast.base import Count, Levels
 from forecast.distribution import DEFAULT_LEVELS, ProfileForecast, QuantileForecast
@@ -68,20 +70,22 @@ class AbstractLiquidityForecaster(ABC):
 
     context: Count = 720
     horizon: Count = 24
-    bins: Annotated[int, at.Ge(3), at.MultipleOf(1)] = 61
+    bins: Annotated[int, at.Ge(3)] = 61
     bin_ticks: Annotated[float, at.Gt(0)] = 120.0
     levels: Levels = DEFAULT_LEVELS
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _one_bin_holds_the_price(self) -> Self:
         if self.bins % 2 == 0:
             raise ValueError(
                 f"bins was {self.bins}; an odd number is needed, so that one bin holds the price"
             )
+        return self
 
     @property
-    def edges(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    def edges(self) -> Floats:
         """(bins + 1,) offsets in ticks from the tick of the cutoff."""
-        return (np.arange(self.bins + 1) - self.bins / 2.0) * self.bin_ticks
+        return np.asarray((np.arange(self.bins + 1) - self.bins / 2.0) * self.bin_ticks)
 
     @abstractmethod
     def fit(self, train: History, rng: RandomStreams) -> "AbstractFittedLiquidity":
