@@ -11,6 +11,7 @@ from backtest.configuration import apply_overrides, read_config
 from backtest.costs import COSTS, AbstractCosts
 from backtest.engine.role import ENGINES, AbstractEngine
 from backtest.folds import FOLDS, AbstractFolds
+from backtest.labels import numbered
 from backtest.limits import Limits
 from backtest.policies.base import POLICIES, AbstractPolicy
 from backtest.sweep.axes import Axis, grid_axes, grid_section
@@ -196,11 +197,7 @@ def _check_forecasters(forecasters: tuple[AbstractForecaster, ...]) -> None:
 
 def model_labels(forecasters: Sequence[AbstractForecaster]) -> tuple[str, ...]:
     """Return a distinct label for each model: its kind, numbered from the second of a kind on."""
-    kinds = [FORECASTERS.kind_of(forecaster) for forecaster in forecasters]
-    seen = [kinds[:i].count(kind) for i, kind in enumerate(kinds)]
-    return tuple(
-        kind if not before else f"{kind}-{before + 1}" for kind, before in zip(kinds, seen, strict=True)
-    )
+    return numbered([FORECASTERS.kind_of(forecaster) for forecaster in forecasters])
 
 
 def with_references(forecasters: Sequence[AbstractForecaster]) -> tuple[AbstractForecaster, ...]:

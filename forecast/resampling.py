@@ -30,3 +30,15 @@ def stationary_rows(
     newest = np.maximum.accumulate(np.where(begins, steps, 0), axis=1)
     rows: npt.NDArray[np.int64] = (np.take_along_axis(starts, newest, axis=1) + steps - newest) % count
     return rows
+
+
+def circular_rows(
+    count: int, length: int, block: int, paths: int, rng: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """Return (paths, length) rows below ``count``, in blocks of fixed length that start anywhere and wrap around the end.
+
+    The circular block bootstrap (Politis and Romano 1992).
+    """
+    starts = rng.integers(count, size=(paths, -(-length // block)))
+    rows: npt.NDArray[np.int64] = (starts[:, :, None] + np.arange(block)) % count
+    return rows.reshape(paths, -1)[:, :length]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import annotated_types as at
 import numpy as np
 
+from data.amm.pool_log import SwapPath
 from data.history import History
 from data.registry import Registry, spec
 from forecast.liquidity import LiquidityForecast
@@ -62,6 +63,8 @@ class PoolView:
         account: the account at the cutoff, marked at the pool's price.
         terms: pool, gas, conversion and latency.
         remaining_bars: bars to the end of the account's window.
+        future: swaps after the cutoff up to the end of the window, given only to a policy that is an upper bound; None for
+            every other one.
     """
 
     history: History
@@ -69,6 +72,7 @@ class PoolView:
     account: "PoolAccount"
     terms: "PoolTerms"
     remaining_bars: int
+    future: SwapPath | None = None
 
 
 @spec
@@ -96,6 +100,16 @@ class AbstractLiquidityPolicy(ABC):
     def candidates(self) -> tuple["AbstractLiquidityPolicy", ...]:
         """Return the settings tried on the validation window, itself among them; the best one is used on the test window."""
         return (self,)
+
+    def trigger_ticks(self, ranges: tuple[WantedRange, ...]) -> tuple[float, float] | None:
+        """Return the ticks below and above which the policy acts before its next regular decision; None where it waits.
+
+        Args:
+            ranges: the open ranges; the price is looked at at each bar's end.
+        """
+        if not (self.on_exit and ranges):
+            return None
+        return float(min(each.lower for each in ranges)), float(max(each.upper for each in ranges))
 
     def fit(
         self, train: History, terms: "PoolTerms", capital: float, rng: RandomStreams

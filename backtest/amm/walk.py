@@ -1,0 +1,165 @@
+"""The walk of a liquidity account: one pure step a bar, for windows of a backtest and for an account that lives on."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from backtest.amm.account import PoolAccount
+from backtest.amm.advance import Advanced, advance, place, start
+from backtest.amm.rebalance import PoolAction
+from backtest.amm.policies.base import AbstractLiquidityPolicy, PoolView, RangeDecision
+from backtest.amm.terms import PoolTerms
+from backtest.amm.windows import Span
+from backtest.errors import EngineError
+from data.amm.pool_log import PoolLog, SwapPath
+from data.history import History
+from forecast.liquidity import LiquidityForecast
+from forecast.randomness import RandomStreams
+
+Forecast = Callable[[History, RandomStreams], LiquidityForecast]
+"""A fitted forecaster's ``predict``, or a remembered answer of it."""
+
+
+@dataclass(frozen=True, eq=False)
+class LiquidityLane:
+    """One account: a fitted policy, what it reads, and the terms it acts on.
+
+    Attributes:
+        label: distinct name.
+        policy: the rule, fitted.
+        forecast: of the policy's forecaster; None when it reads none.
+        terms: pool, costs and latency.
+        seed: of everything random.
+        future: the swaps of its whole window, for a policy that is an upper bound; None for every other one.
+
+    Raises:
+        EngineError: when the future is shown to an ordinary policy, or hidden from an upper bound.
+    """
+
+    label: str
+    policy: AbstractLiquidityPolicy
+    forecast: Forecast | None
+    terms: PoolTerms
+    seed: int
+    future: SwapPath | None = None
+
+    def __post_init__(self) -> None:
+        if (self.future is not None) != self.policy.is_upper_bound:
+            raise EngineError(f"lane '{self.label}': the future is shown to upper bounds, and to nobody else")
+
+
+@dataclass(frozen=True, eq=False)
+class LiquidityState:
+    """What the next step of a lane needs: the account, and how many bars ago the last regular decision was due."""
+
+    account: PoolAccount
+    bars_since: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class LiquidityStep:
+    """What a lane did at one bar's end: marks and actions of the bar, and the decision if one was due."""
+
+    advanced: Advanced
+    decision: RangeDecision | None
+
+
+@dataclass(frozen=True, eq=False)
+class Played:
+    """An account's life through a span.
+
+    Attributes:
+        state: after the last bar.
+        marks: (M,) values at each bar end, by the name of ``Advanced``'s column.
+        actions: what was executed or refused, in order.
+        decisions: every decision, in order.
+    """
+
+    state: LiquidityState
+    marks: Mapping[str, npt.NDArray[Any]]
+    actions: tuple[PoolAction, ...]
+    decisions: tuple[RangeDecision, ...]
+
+
+MARKS: tuple[str, ...] = (
+    "time", "equity", "hold", "sqrt_price", "in_range", "fees", "divergence", "gas", "conversion", "lvr",
+)  # fmt: skip
+"""Columns of ``Advanced`` that a played span keeps."""
+
+
+def open_account(lane: LiquidityLane, history: History, capital: float) -> LiquidityState:
+    """Return an account opened at the end of ``history``, half of the capital in each token."""
+    price = float(history.panel.field("sqrt_price")[-1, 0])
+    return LiquidityState(start(lane.terms, capital, price, history.cutoff))
+
+
+def step(
+    lane: LiquidityLane, state: LiquidityState, history: History, remaining_bars: int
+) -> tuple[LiquidityState, LiquidityStep]:
+    """Return the state after the bar that ends ``history`` and the decision made there, if one was due.
+
+    Pure: the swaps since the last step move the account, a waiting decision is executed among them, and the policy decides
+    at regular bars and when the price is seen outside every range. Nothing after the last row exists here.
+
+    Args:
+        lane: the account's rule and terms.
+        state: after the previous bar.
+        history: up to this bar's end.
+        remaining_bars: to the end of the account's window.
+    """
+    swaps = pool_log(history).swaps.between(state.account.time, history.cutoff)
+    advanced = advance(state.account, swaps, history.times[-1:], lane.terms)
+    state = LiquidityState(advanced.account, state.bars_since + 1)
+    state, decision = decide_if_due(lane, state, history, remaining_bars)
+    return state, LiquidityStep(advanced, decision)
+
+
+def decide_if_due(
+    lane: LiquidityLane, state: LiquidityState, history: History, remaining_bars: int
+) -> tuple[LiquidityState, RangeDecision | None]:
+    """Return the state with a decision placed when one is due: at the opening, every ``every`` bars, or out of range."""
+    account, policy = state.account, lane.policy
+    regular = state.bars_since % policy.every == 0
+    left = policy.on_exit and bool(account.positions) and not account.in_range
+    if not (regular or left) or account.pending is not None or remaining_bars < 1:
+        return state, None
+    rng = RandomStreams(lane.seed, history.cutoff)
+    forecast = None if lane.forecast is None else lane.forecast(history, rng)
+    future = None if lane.future is None else lane.future.between(history.cutoff, lane.future.times[-1])
+    view = PoolView(history, forecast, account, lane.terms, remaining_bars, future)
+    decision = policy.decide(view, rng)
+    return replace(state, account=place(account, decision)), decision
+
+
+def play(lane: LiquidityLane, history: History, span: Span, capital: float) -> Played:
+    """Return the life of an account that opens at the first bar's end of a span and is marked last at its last one."""
+    times = history.times
+    seen = history.until(times[span.first])
+    state, decision = decide_if_due(lane, open_account(lane, seen, capital), seen, span.last - span.first)
+    decisions, passed = [decision], list[Advanced]()
+    for bar in range(span.first + 1, span.last + 1):
+        state, done = step(lane, state, history.until(times[bar]), span.last - bar)
+        passed.append(done.advanced)
+        decisions.append(done.decision)
+    return Played(
+        state,
+        {name: np.concatenate([getattr(each, name) for each in passed]) for name in MARKS},
+        tuple(action for each in passed for action in each.actions),
+        tuple(each for each in decisions if each is not None),
+    )
+
+
+def pool_log(history: History) -> PoolLog:
+    """Return the pool of a history.
+
+    Raises:
+        EngineError: when it has none.
+    """
+    if history.pool is None:
+        raise EngineError(
+            "the data have no pool; liquidity needs a source of pool events, such as 'pool_swaps'"
+        )
+    return history.pool
