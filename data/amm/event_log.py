@@ -1,0 +1,306 @@
+"""Event log: what a pool's contract said, in exact integers, ordered by block and log index, under one cut."""
+
+import hashlib
+from dataclasses import astuple, dataclass
+from itertools import pairwise
+from typing import Any, Self
+
+import numpy as np
+
+from data.amm.pool import MAX_TICK, Pool
+from data.amm.pool_log import PoolLog, RangeChanges, SwapPath
+from data.amm.tick_math import MAX_SQRT_X96, MIN_SQRT_X96, Q96, check_sqrt, sqrt_at_tick
+from data.errors import EventGapError, EventOrderError, PoolError, TickError
+from data.panel import Times, as_time, read_only
+
+_WILD = 4.0
+"""An execution price so many times off the pool's price is no market: tokens or decimals are swapped."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolEvent:
+    """One log of a pool.
+
+    Attributes:
+        block: block number.
+        log_index: place of the log within the block.
+    """
+
+    block: int
+    log_index: int
+
+    @property
+    def where(self) -> str:
+        """Block and log index in words."""
+        return f"block {self.block}, log {self.log_index}"
+
+    def check(self) -> None:
+        """Raise unless a pool could have said this."""
+
+
+@dataclass(frozen=True, slots=True)
+class SwapEvent(PoolEvent):
+    """A swap; what the trader asked for is not in the log.
+
+    Attributes:
+        amount0: raw token0 into the pool, below 0 out of it.
+        amount1: raw token1 into the pool, below 0 out of it.
+        sqrt_x96: root price after the swap, fixed point with 96 fractional bits.
+        liquidity: active liquidity after it.
+        tick: tick after it; one below that of the price where the swap ended on a tick it crossed downward.
+    """
+
+    amount0: int
+    amount1: int
+    sqrt_x96: int
+    liquidity: int
+    tick: int
+
+    def check(self) -> None:
+        """Raise PoolError on a price, tick, liquidity or pair of amounts that no pool has."""
+        if not MIN_SQRT_X96 <= self.sqrt_x96 < MAX_SQRT_X96:
+            raise PoolError(
+                f"the swap at {self.where} has root price {self.sqrt_x96}; allowed: {MIN_SQRT_X96} to {MAX_SQRT_X96 - 1}"
+            )
+        if not -MAX_TICK - 1 <= self.tick < MAX_TICK:
+            raise PoolError(
+                f"the swap at {self.where} has tick {self.tick}; allowed: {-MAX_TICK} to {MAX_TICK - 1}"
+            )
+        lowest = sqrt_at_tick(max(self.tick, -MAX_TICK))
+        if not lowest <= self.sqrt_x96 <= sqrt_at_tick(self.tick + 1):
+            raise PoolError(
+                f"the swap at {self.where} has tick {self.tick}, which does not hold its root price {self.sqrt_x96}; the "
+                "token order may be swapped"
+            )
+        if self.amount0 * self.amount1 > 0:
+            raise PoolError(
+                f"the swap at {self.where} has amounts {self.amount0} and {self.amount1}; one flows in, the other out"
+            )
+        if self.liquidity < 0:
+            raise PoolError(f"the swap at {self.where} has liquidity {self.liquidity}; allowed: 0 or more")
+
+
+@dataclass(frozen=True, slots=True)
+class RangeEvent(PoolEvent):
+    """Something that happened to one owner's range.
+
+    Attributes:
+        tick_lower: lower tick of the range.
+        tick_upper: upper tick of the range.
+        amount0: raw token0, never below 0: paid in by a mint, owed by a burn, paid out by a collect.
+        amount1: the same of token1.
+        owner: who holds the range (an address); "" where the data does not say.
+    """
+
+    tick_lower: int
+    tick_upper: int
+    amount0: int
+    amount1: int
+    owner: str
+
+    def check(self) -> None:
+        """Raise TickError on a range that no pool has, PoolError on an amount below 0."""
+        if not -MAX_TICK <= self.tick_lower < self.tick_upper <= MAX_TICK:
+            raise TickError(
+                f"the event at {self.where} has the range {self.tick_lower} to {self.tick_upper}; the lower tick must be "
+                f"below the upper one, both within {-MAX_TICK} to {MAX_TICK}"
+            )
+        if self.amount0 < 0 or self.amount1 < 0:
+            raise PoolError(
+                f"the event at {self.where} has amounts {self.amount0} and {self.amount1}; allowed: 0 or more"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class LiquidityEvent(RangeEvent):
+    """Liquidity of a range that changed: a mint adds it, a burn takes it.
+
+    Attributes:
+        liquidity: change of the range's liquidity: above 0 for a mint, 0 or below for a burn (a burn of 0 books the fees).
+    """
+
+    liquidity: int
+
+    @property
+    def is_mint(self) -> bool:
+        """Whether liquidity was added."""
+        return self.liquidity > 0
+
+
+@dataclass(frozen=True, slots=True)
+class CollectEvent(RangeEvent):
+    """Tokens paid out to a range's owner: burned amounts and fees."""
+
+
+@dataclass(frozen=True, eq=False)
+class EventLog:
+    """Every swap, mint, burn and collect of a pool over a span.
+
+    Attributes:
+        times: (N,) UTC instants of the blocks, never falling.
+        events: N events, strictly ordered by block and log index.
+        start_sqrt_x96: root price before the first event; None where the log does not know it.
+        is_whole: whether the log begins where the pool does. Only then do its mints and burns add up to the ranges.
+
+    Raises:
+        EventOrderError: when events are unsorted or repeated, or time falls.
+        PoolError: when an event is one that no pool could have had.
+    """
+
+    times: Times
+    events: tuple[PoolEvent, ...]
+    start_sqrt_x96: int | None = None
+    is_whole: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "times", read_only(np.asarray(self.times, "datetime64[ns]")))
+        object.__setattr__(self, "events", tuple(self.events))
+        if self.times.shape != (len(self.events),):
+            raise PoolError(f"times have shape {self.times.shape}; {len(self.events)} events need one each")
+        if self.start_sqrt_x96 is not None:
+            check_sqrt(self.start_sqrt_x96, "root price before the first event")
+        self._check_order()
+        for event in self.events:
+            event.check()
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def rows(self, start: int, stop: int) -> Self:
+        """Return events ``start`` to ``stop - 1`` (no second validation); the price before them is known where a swap precedes."""
+        cut = object.__new__(type(self))
+        object.__setattr__(cut, "times", self.times[start:stop])
+        object.__setattr__(cut, "events", self.events[start:stop])
+        object.__setattr__(cut, "start_sqrt_x96", self._price_before(start))
+        object.__setattr__(cut, "is_whole", self.is_whole and start == 0)
+        return cut
+
+    def until(self, cutoff: Any) -> Self:
+        """Return the events at or before the cutoff."""
+        return self.rows(0, int(np.searchsorted(self.times, as_time(cutoff), side="right")))
+
+    def between(self, start: Any, end: Any) -> Self:
+        """Return the events after ``start`` and at or before ``end``: consecutive spans share no event."""
+        first, stop = np.searchsorted(self.times, [as_time(start), as_time(end)], side="right")
+        return self.rows(int(first), max(int(first), int(stop)))
+
+    @property
+    def swaps(self) -> tuple[SwapEvent, ...]:
+        """The swaps, in order."""
+        return tuple(event for event in self.events if isinstance(event, SwapEvent))
+
+    def fingerprint(self) -> str:
+        """Return the sha256 of everything in it."""
+        digest = hashlib.sha256(f"{self.start_sqrt_x96} {self.is_whole}".encode())
+        digest.update(np.ascontiguousarray(self.times).tobytes())
+        for event in self.events:
+            digest.update(f"{type(event).__name__}{astuple(event)}".encode())
+        return digest.hexdigest()
+
+    def check_pool(self, pool: Pool) -> None:
+        """Raise unless the events fit the pool: ranges on its spacing, and swaps that pay the price they passed.
+
+        Raises:
+            TickError: when a range is off the pool's tick spacing.
+            PoolError: when amounts and prices disagree by far: the tokens or their decimals are swapped.
+            EventGapError: when a swap's amounts do not fit the move from the price before it.
+        """
+        before = self.start_sqrt_x96
+        for event in self.events:
+            if isinstance(event, RangeEvent):
+                _check_spacing(event, pool)
+            elif isinstance(event, SwapEvent):
+                if before is not None:
+                    _check_execution(event, before, pool.fee)
+                before = event.sqrt_x96
+
+    def to_pool_log(self, pool: Pool) -> PoolLog:
+        """Return the log in floats.
+
+        Without a start price the first swap only tells the price that the second one begins at. Liquidity changes are
+        there only when the log is whole.
+
+        Raises:
+            PoolError: what ``check_pool`` raises.
+        """
+        self.check_pool(pool)
+        return PoolLog(pool, self._swap_path(), self._range_changes() if self.is_whole else None)
+
+    def _swap_path(self) -> SwapPath:
+        rows = [row for row, event in enumerate(self.events) if isinstance(event, SwapEvent)]
+        swaps, before = self.swaps, self.start_sqrt_x96
+        if before is None and swaps:
+            before, rows, swaps = swaps[0].sqrt_x96, rows[1:], swaps[1:]
+        root = np.array([swap.sqrt_x96 / Q96 for swap in swaps])
+        return SwapPath(
+            self.times[rows],
+            np.array([swap.block for swap in swaps], np.int64),
+            np.array([swap.log_index for swap in swaps], np.int64),
+            np.append((before or 0) / Q96, root)[: len(root)],
+            root,
+            np.array([float(swap.amount0) for swap in swaps]),
+            np.array([float(swap.amount1) for swap in swaps]),
+            np.array([float(swap.liquidity) for swap in swaps]),
+        )
+
+    def _range_changes(self) -> RangeChanges:
+        rows = [row for row, event in enumerate(self.events) if isinstance(event, LiquidityEvent)]
+        changes = [event for event in self.events if isinstance(event, LiquidityEvent)]
+        return RangeChanges(
+            self.times[rows],
+            np.array([change.block for change in changes], np.int64),
+            np.array([change.log_index for change in changes], np.int64),
+            np.array([float(change.tick_lower) for change in changes]),
+            np.array([float(change.tick_upper) for change in changes]),
+            np.array([float(change.liquidity) for change in changes]),
+        )
+
+    def _price_before(self, start: int) -> int | None:
+        for event in reversed(self.events[:start]):
+            if isinstance(event, SwapEvent):
+                return event.sqrt_x96
+        return self.start_sqrt_x96
+
+    def _check_order(self) -> None:
+        for before, after in pairwise(self.events):
+            if (after.block, after.log_index) <= (before.block, before.log_index):
+                raise EventOrderError(
+                    f"the event at {after.where} stands after {before.where}; events are ordered by block and log index, "
+                    "each once"
+                )
+        late = np.diff(self.times) < np.timedelta64(0, "ns")
+        if late.any():
+            row = int(np.flatnonzero(late)[0]) + 1
+            raise EventOrderError(f"the event at {self.events[row].where} is earlier than the one before it")
+
+
+def _check_spacing(event: RangeEvent, pool: Pool) -> None:
+    try:
+        pool.check_range(event.tick_lower, event.tick_upper)
+    except TickError as error:
+        raise TickError(f"the event at {event.where} does not fit {pool.name}: {error}") from error
+
+
+def _check_execution(swap: SwapEvent, before: int, fee: float) -> None:
+    """Raise unless the swap's average price, net of the fee, lies between the prices before and after it."""
+    if (swap.amount0 or -swap.amount1) * (swap.sqrt_x96 - before) > 0:
+        raise EventGapError(
+            f"the swap at {swap.where} paid in token{0 if swap.amount0 > 0 else 1}, yet the root price went from {before} to "
+            f"{swap.sqrt_x96}; events are missing before it"
+        )
+    if not swap.amount0 or not swap.amount1:
+        return
+    low, high = sorted(((before / Q96) ** 2, (swap.sqrt_x96 / Q96) ** 2))
+    gross = -swap.amount1 / swap.amount0
+    net = gross / (1.0 - fee) if swap.amount0 > 0 else gross * (1.0 - fee)
+    slack = 1e-9 + 4.0 / abs(swap.amount0) + 4.0 / abs(swap.amount1)
+    if slack < 1.0 and not low / _WILD < net < high * _WILD:
+        raise PoolError(
+            f"the swap at {swap.where} was paid at {net:.6g} token1 per token0 while the pool's price was {low:.6g} to "
+            f"{high:.6g}; the token order or the decimals are swapped"
+        )
+    if not low * (1.0 - slack) <= net <= high * (1.0 + slack):
+        raise EventGapError(
+            f"the swap at {swap.where} was paid at {net:.12g} token1 per token0, which is not between the price before it, "
+            f"{(before / Q96) ** 2:.12g}, and after it, {(swap.sqrt_x96 / Q96) ** 2:.12g}; events are missing before it"
+        )
