@@ -1,0 +1,94 @@
+"""Expectation: what ranges are expected to earn and lose over a forecast's span, per unit of liquidity, in quote tokens.
+
+Fees and loss versus rebalancing both accrue while the price is inside: fees along the path travelled there, the loss with the variance
+spent there. The forecast's profile gives the path; its share of the whole path stands for the share of the time.
+"""
+
+import numpy as np
+
+from backtest.amm.ranges import root_prices, token_values, unit_amounts
+from backtest.policies.quantile_moments import level_weights
+from data.amm.pool import Pool, tick_of
+from data.panel import Floats
+from data.sessions import BarClock
+from forecast.liquidity import LiquidityForecast
+
+
+def forecast_bars(forecast: LiquidityForecast, clock: BarClock) -> int:
+    """Return how many bars a forecast spans."""
+    return int((clock.ends(forecast.cutoff, forecast.profile.times[-1]) > forecast.cutoff).sum())
+
+
+def paths_inside(forecast: LiquidityForecast, sqrt_price: float, ticks: Floats) -> Floats:
+    """Return the forecast path inside each of (R, 2) ranges of ticks, up and down, (R, 2): raw s' - s and 1/s' - 1/s.
+
+    A bin partly inside counts by the part of its ticks; what lies beyond the outermost bins is in them.
+
+    Args:
+        forecast: made at ``sqrt_price``.
+        sqrt_price: root price the profile's offsets are counted from.
+        ticks: lower and upper ticks.
+    """
+    edges, path = forecast.profile.edges, forecast.profile.values[0, 0]
+    offsets = np.clip(ticks - tick_of(sqrt_price), edges[0], edges[-1])
+    within = np.concatenate([np.zeros((1, 2)), np.cumsum(path, axis=0)])
+    up, down = (np.diff(np.interp(offsets, edges, within[:, way]), axis=1)[:, 0] for way in (0, 1))
+    return np.column_stack([up * sqrt_price, down / sqrt_price])
+
+
+def expected_fees(pool: Pool, sqrt_price: float, paths: Floats) -> Floats:
+    """Return fees per unit of liquidity on (R, 2) paths up and down, valued at the present price, (R,) quote tokens."""
+    rate0, rate1 = pool.rates
+    value0, value1 = token_values(pool, np.array([sqrt_price]))
+    return np.asarray(rate1 * value1 * paths[:, 0] + rate0 * value0 * paths[:, 1])
+
+
+def time_inside(forecast: LiquidityForecast, sqrt_price: float, paths: Floats) -> Floats:
+    """Return the expected share of the span inside each range, (R,): the mean of its shares of the path up and down."""
+    whole = forecast.profile.values[0, 0].sum(axis=0) * np.array([sqrt_price, 1.0 / sqrt_price])
+    return np.asarray(np.divide(paths, whole, out=np.zeros_like(paths), where=whole > 0).mean(axis=1))
+
+
+def expected_lvr(pool: Pool, sqrt_price: float, variance: float, inside: Floats) -> Floats:
+    """Return the loss versus rebalancing per unit of liquidity, s * variance / 4 in token1 times the time inside, (R,).
+
+    (Milionis et al. 2022, "Automated Market Making and Loss-Versus-Rebalancing", theorem 1, for liquidity L in a range.)
+
+    Args:
+        pool: tells what value is counted in.
+        sqrt_price: raw root price.
+        variance: of the log price over the span.
+        inside: (R,) expected share of the span inside each range.
+    """
+    _, value1 = token_values(pool, np.array([sqrt_price]))
+    return np.asarray(0.25 * sqrt_price * variance * value1 * inside)
+
+
+def worth_at(pool: Pool, ticks: Floats, liquidity: Floats, sqrt_prices: Floats) -> Floats:
+    """Return the worth of each of (R, 2) ranges at each of (Q,) root prices, fees left out, (R, Q) quote tokens."""
+    edges = root_prices(ticks)
+    amount0, amount1 = unit_amounts(edges[:, :1], edges[:, 1:], sqrt_prices[None, :])
+    value0, value1 = token_values(pool, sqrt_prices)
+    return np.asarray(liquidity[:, None] * (amount0 * value0 + amount1 * value1))
+
+
+def final_root_prices(forecast: LiquidityForecast, sqrt_price: float) -> Floats:
+    """Return the root price at each forecast level at the span's end, (Q,)."""
+    return np.asarray(sqrt_price * np.exp(0.5 * forecast.offset.values[0, 0]))
+
+
+def shortfall(losses: Floats, levels: Floats, tail: float) -> Floats:
+    """Return the mean of the worst ``tail`` of outcomes, (R,): the conditional value at risk of (R, Q) losses.
+
+    (Rockafellar and Uryasev 2002, eq. 6, on the masses of the levels.)
+
+    Args:
+        losses: one column a level, in any order of badness.
+        levels: (Q,) quantile levels.
+        tail: share of the outcomes that counts, above 0 and at most 1.
+    """
+    order = np.argsort(-losses, axis=1, kind="stable")
+    worst = np.take_along_axis(losses, order, axis=1)
+    mass = np.cumsum(level_weights(levels)[order], axis=1)
+    taken = np.diff(np.minimum(mass, tail), axis=1, prepend=0.0)
+    return np.asarray((worst * taken).sum(axis=1) / tail)
