@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Any, Generic, TypeVar, get_type_hints
+from typing import Any, Generic, TypeVar, cast, dataclass_transform, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
@@ -20,10 +20,13 @@ from data.errors import SpecError, nearest
 STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
 """Configuration of every spec dataclass: unknown keys and non-finite numbers are errors."""
 
-spec = pydantic_dataclass(frozen=True, kw_only=True, config=STRICT)
-"""Decorator of every spec: frozen, keyword-only, validated in Python and from YAML alike."""
-
 Role = TypeVar("Role")
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True)
+def spec(cls: type[Role]) -> type[Role]:
+    """Decorate a spec: frozen, keyword-only, validated in Python and from YAML alike."""
+    return cast("type[Role]", pydantic_dataclass(frozen=True, kw_only=True, config=STRICT)(cls))
 
 
 @dataclass(frozen=True)

@@ -50,5 +50,4 @@ class Trailing(AbstractRetraining):
 
 def trailing(policy: AbstractRetraining, rows: int) -> Trailing:
     """Return a policy with its fits cut to their last rows."""
-    shared = {"latency": policy.latency, "truth_delay": policy.truth_delay}
-    return Trailing(**{"inner": policy, "rows": rows, **shared})
+    return Trailing(inner=policy, rows=rows, latency=policy.latency, truth_delay=policy.truth_delay)
