@@ -55,7 +55,7 @@ class PoolPosition:
         """Return raw token0 and token1 inside the range at a root price, fees left out (Adams et al. 2021, eq. 6.29, 6.30)."""
         low, high = sqrt_of(self.lower), sqrt_of(self.upper)
         inside = min(max(sqrt_price, low), high)
-        return self.liquidity * (1.0 / inside - 1.0 / high), self.liquidity * (inside - low)
+        return self.liquidity * ((high - inside) / (inside * high)), self.liquidity * (inside - low)
 
     def holds(self, sqrt_price: float) -> bool:
         """Whether a root price is inside the range, so that the next swap from there pays it."""
