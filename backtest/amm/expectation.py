@@ -4,14 +4,51 @@ Fees and loss versus rebalancing both accrue while the price is inside: fees alo
 spent there. The forecast's profile gives the path; its share of the whole path stands for the share of the time.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from backtest.amm.account import PoolAccount
 from backtest.amm.ranges import root_prices, token_values, unit_amounts
 from backtest.policies.quantile_moments import level_weights
 from data.amm.pool import Pool, tick_of
 from data.panel import Floats
 from data.sessions import BarClock
 from forecast.liquidity import LiquidityForecast
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """What an account's open ranges are expected to do over a forecast's span, in quote tokens.
+
+    Attributes:
+        fees: earned.
+        lvr: lost versus rebalancing.
+        shortfall: mean of the worst losses against the hold basket, fees left out.
+    """
+
+    fees: float
+    lvr: float
+    shortfall: float
+
+
+def prospect(account: PoolAccount, forecast: LiquidityForecast, tail: float) -> Prospect:
+    """Return what an account's open ranges are expected to do over a forecast's span, if nothing is moved.
+
+    Args:
+        account: at the forecast's cutoff.
+        forecast: where the pool will trade.
+        tail: share of the outcomes the shortfall averages.
+    """
+    pool, price = account.pool, account.sqrt_price
+    ticks = np.array([(each.lower, each.upper) for each in account.positions], np.float64).reshape(-1, 2)
+    liquidity = np.array([each.liquidity for each in account.positions], np.float64)
+    paths = paths_inside(forecast, price, ticks)
+    fees = expected_fees(pool, price, paths)
+    lvr = expected_lvr(pool, price, forecast.variance, time_inside(forecast, price, paths))
+    losses = losses_against_hold(account, ticks, liquidity, final_root_prices(forecast, price))
+    worst = shortfall(losses[None, :], forecast.offset.levels, tail)
+    return Prospect(float(liquidity @ fees), float(liquidity @ lvr), float(worst[0]))
 
 
 def forecast_bars(forecast: LiquidityForecast, clock: BarClock) -> int:
@@ -64,12 +101,24 @@ def expected_lvr(pool: Pool, sqrt_price: float, variance: float, inside: Floats)
     return np.asarray(0.25 * sqrt_price * variance * value1 * inside)
 
 
-def worth_at(pool: Pool, ticks: Floats, liquidity: Floats, sqrt_prices: Floats) -> Floats:
-    """Return the worth of each of (R, 2) ranges at each of (Q,) root prices, fees left out, (R, Q) quote tokens."""
-    edges = root_prices(ticks)
-    amount0, amount1 = unit_amounts(edges[:, :1], edges[:, 1:], sqrt_prices[None, :])
-    value0, value1 = token_values(pool, sqrt_prices)
-    return np.asarray(liquidity[:, None] * (amount0 * value0 + amount1 * value1))
+def losses_against_hold(
+    account: PoolAccount, ticks: Floats, liquidity: Floats, sqrt_prices: Floats
+) -> Floats:
+    """Return what the hold basket would gain more than the account at each of (Q,) root prices, (Q,) quote tokens.
+
+    Args:
+        account: marked at the present price; its fees are left out.
+        ticks: (R, 2) its open ranges.
+        liquidity: (R,) in them.
+        sqrt_prices: what the price may become.
+    """
+    edges, every = root_prices(ticks), np.append(sqrt_prices, account.sqrt_price)
+    inside0, inside1 = unit_amounts(edges[:, :1], edges[:, 1:], every[None, :])
+    value0, value1 = token_values(account.pool, every)
+    more0 = account.hold0 - account.idle0 - liquidity @ inside0
+    more1 = account.hold1 - account.idle1 - liquidity @ inside1
+    ahead = more0 * value0 + more1 * value1
+    return np.asarray(ahead[:-1] - ahead[-1])
 
 
 def final_root_prices(forecast: LiquidityForecast, sqrt_price: float) -> Floats:
