@@ -14,6 +14,9 @@ RESAMPLES = 10_000
 BLOCK = 4
 """Windows of a block of the circular bootstrap; 2, 6 and 8 give the sensitivity."""
 
+FEWEST = 8
+"""Windows below which nothing is concluded."""
+
 LEVEL = 0.95
 POWER = 0.8
 
@@ -46,14 +49,16 @@ def window_mean(
 ) -> WindowMean:
     """Return the mean of (W,) windows with a circular block bootstrap (Politis and Romano 1992).
 
-    Percentile interval; p-value (1 + number of recentred means at or above the mean) / (1 + resamples).
+    Blocks are at most a third of the sample. Percentile interval; p-value (1 + number of recentred means at or above the mean) / (1 + resamples).
     """
     count = len(values)
     mean = float(np.mean(values)) if count else float("nan")
     if count < 2:
         nan = float("nan")
         return WindowMean(count, mean, nan, nan, nan, nan, nan)
-    drawn = values[circular_rows(count, count, min(block, count), resamples, rng)].mean(axis=1)
+    # A block as long as the sample would only turn it round: every resample would have the same mean.
+    rows = circular_rows(count, count, max(1, min(block, count // 3)), resamples, rng)
+    drawn = values[rows].mean(axis=1)
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     error = float(np.std(values, ddof=1)) / count**0.5
     return WindowMean(
@@ -76,7 +81,7 @@ def holm_p_values(means: Mapping[str, WindowMean], tested: frozenset[str]) -> di
 
 def verdict(found: WindowMean, holm_p: float) -> str:
     """Return what a mean net of holding shows, in words."""
-    if found.windows < 2 or np.isnan(found.mean):
+    if found.windows < FEWEST or np.isnan(found.mean):
         return "too few windows"
     if not np.isnan(holm_p) and holm_p <= 1 - LEVEL and found.low > 0:
         return "beats holding"

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backtest.amm.inference import WindowMean, holm_p_values, verdict, window_mean
+from backtest.amm.inference import FEWEST, WindowMean, holm_p_values, verdict, window_mean
 from forecast.resampling import circular_rows
 
 
@@ -58,3 +58,10 @@ def test_circular_rows_are_runs_that_wrap(count: int, block: int, seed: int) -> 
     steps = (np.diff(rows, axis=1) - 1) % count
     inside = np.arange(1, count) % block != 0
     assert not steps[:, inside].any()
+
+
+def test_a_handful_of_windows_concludes_nothing_but_has_an_interval() -> None:
+    found = window_mean(np.array([-10.0, -30.0, -20.0]), rng())
+    assert found.low < found.mean < found.high
+    assert verdict(found, float("nan")) == "too few windows"
+    assert verdict(window_mean(np.full(FEWEST, -1.0) + np.arange(FEWEST) * 0.01, rng()), 1.0) == "loses to holding"

@@ -1,0 +1,92 @@
+"""Conclusions of a liquidity run: the verdict in plain words, and the sentences every report must carry."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from backtest.amm.contest import Contest
+from backtest.amm.inference import BLOCK, RESAMPLES
+from backtest.amm.spec import PASSIVE
+from backtest.table_rows import Row, rows_by
+
+
+def verdict_of(contest: Contest, policies: pd.DataFrame, paired: pd.DataFrame) -> dict[str, Any]:
+    """Return the status of the policy the run is judged by, and sentences on it and on what could have been seen."""
+    label = next(iter(contest.policies))
+    rows = rows_by(policies, "lane")
+    row = rows[(label,)]
+    sentences = [_net_sentence(label, row), _parts_sentence(row)]
+    beside = rows_by(paired, "lane")
+    if (label,) in beside:
+        sentences.append(_paired_sentence(label, beside[label,]))
+    if (mixed := _static_sentence(row)) is not None:
+        sentences.append(mixed)
+    positive = [each["lane"] for each in rows.values() if each["net_bps"] > 0 and not each["is_upper_bound"]]
+    sentences.append(
+        f"Of {len(rows)} accounts {len(positive)} ended above holding on average"
+        + (f": {', '.join(positive)}." if positive else ".")
+    )
+    return {"status": str(row["verdict"]), "scope": "against holding the same tokens", "sentences": sentences}
+
+
+def _net_sentence(label: str, row: Row) -> str:
+    return (
+        f"{label} made {row['net_bps']:+.1f} bp of its capital a window against holding (standard error "
+        f"{row['standard_error']:.1f}, 95 % interval {row['low']:+.1f} to {row['high']:+.1f}, {int(row['windows'])} windows); "
+        f"an edge below {row['minimum_detectable_bps']:.0f} bp could not have been seen."
+    )
+
+
+def _parts_sentence(row: Row) -> str:
+    return (
+        f"Fees {row['fees_bps']:.1f}, divergence loss {row['divergence_bps']:.1f}, gas {row['gas_bps']:.1f}, conversion "
+        f"{row['conversion_bps']:.1f} bp a window; loss versus rebalancing {row['lvr_bps']:.1f} bp beside them."
+    )
+
+
+def _paired_sentence(label: str, row: Row) -> str:
+    shown = "which is not shown to differ" if row["contains_zero"] else "which is shown to differ"
+    return (
+        f"On the same swaps it made {row['difference_bps']:+.1f} bp a window more than {row['against']} (interval "
+        f"{row['low']:+.1f} to {row['high']:+.1f}), {shown}."
+    )
+
+
+def _static_sentence(row: Row) -> str | None:
+    if np.isnan(row["entropy"]) or row["entropy"] > 0.05:
+        return None
+    return "It took one and the same action nearly always (entropy near 0): that is static selection, not a policy."
+
+
+def conventions(contest: Contest) -> list[str]:
+    """Return what every figure of the run rests on."""
+    spec, pool = contest.spec, contest.terms.pool
+    return [
+        f"Money is in {pool.numeraire}; basis points are of the capital at the start of each window.",
+        f"A window is {spec.windows.bars} bars and one observation; settings are chosen on the window before, models fitted on "
+        f"the {spec.windows.train} before that and again with it; {spec.windows.embargo} bars are left out in between.",
+        f"Intervals are 95 % percentile intervals of a circular block bootstrap of windows (blocks of {BLOCK}, {RESAMPLES:,} "
+        "resamples); p-values are one-sided and Holm-adjusted for the policies asked for.",
+        "Divergence is what the entry's basket gained more than the position without its fees; it is never re-based. Net versus "
+        "holding = fees - divergence - gas - conversion.",
+        "Loss versus rebalancing is against the pool's own price at the bar ends, in exact steps.",
+        f"The reference on the same swaps is {PASSIVE}.",
+    ]
+
+
+def assumptions(contest: Contest) -> list[str]:
+    """Return the terms the accounts acted under, in words."""
+    costs, pool, spec = contest.terms.costs, contest.terms.pool, contest.spec
+    fee = pool.fee if costs.conversion_fee is None else costs.conversion_fee
+    shared = "shared with the account's own liquidity, as on noise flow" if spec.own_dilution else (
+        "those of a position too small to matter, as on arbitrage flow"
+    )  # fmt: skip
+    return [
+        f"Each account starts with {spec.capital:g} {pool.numeraire}, half in each token; that split is free, and the basket is "
+        "what it is compared with.",
+        f"A move costs {costs.burn_gas:g} to close, {costs.swap_gas:g} to convert and {costs.mint_gas:g} to open, in "
+        f"{pool.numeraire}; conversions pay {fee:.2%}{' and the price impact' if costs.impact else ''}.",
+        f"A decision is carried out after the first swap {costs.latency_seconds:g} seconds or more later, at its price.",
+        f"Fees follow the exact path of every swap through the range, net of the protocol's cut; they are {shared}.",
+    ]

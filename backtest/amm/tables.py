@@ -1,0 +1,194 @@
+"""Tables of a liquidity run: what every account did and what came of it, a row each; money in quote tokens."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from backtest.amm.contest import Contest, Judged, WindowOutcome
+from backtest.amm.inference import WindowMean, holm_p_values, verdict, window_mean
+from backtest.amm.walk import Played
+from backtest.amm.windows import span_times
+from data.amm.pool import Pool, sqrt_of
+from forecast.randomness import RandomStreams
+
+STATEMENT_COLUMNS: tuple[str, ...] = (
+    "lane", "fold", "start", "end", "capital", "fees", "divergence", "gas", "conversion", "net", "net_bps", "lvr",
+    "in_range_share", "capital_efficiency", "rebalances", "entropy", "chosen",
+)  # fmt: skip
+SHARES: tuple[str, ...] = ("fees", "divergence", "gas", "conversion", "lvr")
+"""Parts of a statement that the summary gives in basis points of the capital."""
+
+AVERAGES: tuple[str, ...] = ("in_range_share", "capital_efficiency", "rebalances", "entropy")
+
+
+def window_tables(contest: Contest, outcome: WindowOutcome) -> dict[str, pd.DataFrame]:
+    """Return the tables of one window: ``equity``, ``statements``, ``actions``, ``ranges`` and ``fits``."""
+    fold, times = outcome.window.number, span_times(contest.history, outcome.window.test)
+    pool = contest.terms.pool
+    return {
+        "equity": _stacked(_equity(each, fold) for each in outcome.judged),
+        "statements": pd.DataFrame(
+            [_statement(contest, each, fold, times[0], times[-1]) for each in outcome.judged],
+            columns=list(STATEMENT_COLUMNS),
+        ),
+        "actions": _actions(pool, outcome.judged, fold),
+        "ranges": _ranges(pool, outcome.judged, fold, times[-1]),
+        "fits": _fits(outcome),
+    }
+
+
+def _equity(judged: Judged, fold: int) -> pd.DataFrame:
+    marks = judged.played.marks
+    columns = {name: marks[name] for name in ("time", "equity", "hold", "in_range")}
+    return pd.DataFrame({"lane": judged.lane, "fold": fold, **columns})
+
+
+def _statement(
+    contest: Contest, judged: Judged, fold: int, start: np.datetime64, end: np.datetime64
+) -> dict[str, Any]:
+    account, capital = judged.played.state.account, contest.spec.capital
+    entropies = [each.entropy for each in judged.played.decisions if not np.isnan(each.entropy)]
+    return {
+        "lane": judged.lane,
+        "fold": fold,
+        "start": start,
+        "end": end,
+        "capital": capital,
+        "fees": account.fees,
+        "divergence": account.divergence,
+        "gas": account.gas,
+        "conversion": account.conversion,
+        "net": account.net,
+        "net_bps": account.net / capital * 1e4,
+        "lvr": account.lvr,
+        "in_range_share": account.bars_in_range / account.bars,
+        "capital_efficiency": account.concentration / account.bars,
+        "rebalances": float(max(0, account.actions - 1)),
+        "entropy": float(np.mean(entropies)) if entropies else float("nan"),
+        "chosen": judged.chosen,
+    }
+
+
+def _actions(pool: Pool, judged: Sequence[Judged], fold: int) -> pd.DataFrame:
+    columns = ["lane", "fold", "decided", "executed", "price", "kind", "gas", "conversion", "reason"]
+    rows = [
+        (each.lane, fold, done.decided, done.executed, pool.price(done.sqrt_price), done.kind, done.gas,
+         done.conversion, done.reason)
+        for each in judged
+        for done in each.played.actions
+    ]  # fmt: skip
+    return _stamped(pd.DataFrame(rows, columns=columns), "decided", "executed")
+
+
+def _ranges(pool: Pool, judged: Sequence[Judged], fold: int, end: np.datetime64) -> pd.DataFrame:
+    columns = ["lane", "fold", "start", "end", "lower_price", "upper_price", "share", "reason"]
+    rows = [row for each in judged for row in _open_ranges(pool, each.lane, fold, each.played, end)]
+    return _stamped(pd.DataFrame(rows, columns=columns), "start", "end")
+
+
+def _open_ranges(
+    pool: Pool, lane: str, fold: int, played: Played, end: np.datetime64
+) -> Iterable[tuple[Any, ...]]:
+    done = [each for each in played.actions if each.kind != "refused"]
+    until = [*(each.executed for each in done), end][1:]
+    for action, stop in zip(done, until, strict=True):
+        for wanted in action.ranges:
+            low, high = sorted(pool.price(sqrt_of(tick)) for tick in (wanted.lower, wanted.upper))
+            yield lane, fold, action.executed, stop, low, high, wanted.share, action.reason
+
+
+def _fits(outcome: WindowOutcome) -> pd.DataFrame:
+    rows = [
+        (each.model, outcome.window.number, each.cutoff, "window", each.rows, each.cpu_seconds)
+        for each in outcome.fits
+    ]
+    columns = ["model", "fold", "cutoff", "reason", "rows", "cpu_seconds"]
+    return _stamped(pd.DataFrame(rows, columns=columns), "cutoff")
+
+
+def policies_table(contest: Contest, statements: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a policy over all windows: means in basis points of the capital, error, interval and verdict.
+
+    Upper bounds, and policies nobody asked for, are not tested: they have no Holm p-value.
+    """
+    means = {label: window_mean(_nets(statements, label), _rng(contest, label)) for label in contest.policies}
+    tested = frozenset(
+        label for label in contest.asked if not contest.policies[label].is_upper_bound and label != "hold"
+    )
+    corrected = holm_p_values(means, tested)
+    rows = [_policy_row(contest, statements, label, means[label], corrected[label]) for label in means]
+    return pd.DataFrame(rows)
+
+
+def _policy_row(
+    contest: Contest, statements: pd.DataFrame, label: str, mean: WindowMean, holm_p: float
+) -> dict[str, Any]:
+    own = statements[statements["lane"] == label]
+    bound = contest.policies[label].is_upper_bound
+    return {
+        "lane": label,
+        "windows": mean.windows,
+        "net_bps": mean.mean,
+        "standard_error": mean.standard_error,
+        "low": mean.low,
+        "high": mean.high,
+        "p_value": mean.p_value,
+        "holm_p": holm_p,
+        "minimum_detectable_bps": mean.minimum_detectable,
+        **{f"{part}_bps": float((own[part] / own["capital"]).mean() * 1e4) for part in SHARES},
+        **{name: float(own[name].mean()) for name in AVERAGES},
+        "is_upper_bound": bound,
+        "verdict": "upper bound, sees the future" if bound else verdict(mean, holm_p),
+    }
+
+
+def paired_table(contest: Contest, statements: pd.DataFrame, against: str) -> pd.DataFrame:
+    """Return the table ``paired``: each policy less one policy on the same swaps, window by window, in basis points.
+
+    Columns: lane, against, windows, difference_bps, standard_error, low, high, minimum_detectable_bps, contains_zero.
+    """
+    base = _nets(statements, against)
+    rows = []
+    for label in contest.policies:
+        if label == against:
+            continue
+        found = window_mean(_nets(statements, label) - base, _rng(contest, label))
+        rows.append(
+            {
+                "lane": label,
+                "against": against,
+                "windows": found.windows,
+                "difference_bps": found.mean,
+                "standard_error": found.standard_error,
+                "low": found.low,
+                "high": found.high,
+                "minimum_detectable_bps": found.minimum_detectable,
+                "contains_zero": bool(found.low <= 0 <= found.high),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _nets(statements: pd.DataFrame, label: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    own = statements[statements["lane"] == label].sort_values("fold")
+    return own["net_bps"].to_numpy(np.float64)
+
+
+def _rng(contest: Contest, label: str) -> np.random.Generator:
+    return RandomStreams(contest.spec.seed, contest.history.cutoff).of("windows", label)
+
+
+def _stacked(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat(list(parts), ignore_index=True)
+
+
+def _stamped(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """Return the table with these columns as times even when it has no row."""
+    return table.astype(dict.fromkeys(columns, "datetime64[ns]"))
+
+
+def joined_windows(windows: Sequence[Mapping[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
+    """Return the tables of all windows, one below the other."""
+    return {name: _stacked(window[name] for window in windows) for name in windows[0]}
