@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from data.amm.active_liquidity import active_liquidity
 from data.amm.pool import LOG_TICK
-from data.amm.pool_log import Counts, PoolLog, RangeChanges, SwapPath
+from data.amm.pool_log import PoolLog, SwapPath
 from data.errors import PoolError
 from data.panel import Floats, Panel, Times, as_time
 from data.sessions import BarClock
@@ -28,8 +29,6 @@ FIELDS: tuple[str, ...] = (
 
 MARK = np.timedelta64(5 * 60 * 1_000_000_000, "ns")
 """Time between two prices of the realised variance (Andersen et al. 2003: about five minutes)."""
-
-_CHUNK = 1024
 
 Rows = npt.NDArray[np.intp]
 
@@ -101,7 +100,9 @@ def _fields(log: PoolLog, swaps: SwapPath, ends: Times) -> Floats:
         "volume": bought + sold,
         "flow": bought - sold,
         "swaps": np.bincount(bars, minlength=len(ends)),
-        "liquidity": swaps.liquidity[last] if log.changes is None else _active(log.changes, ends, root),
+        "liquidity": swaps.liquidity[last]
+        if log.changes is None
+        else active_liquidity(log.changes, ends, root),
     }
     values = np.column_stack([np.asarray(table[name], np.float64) for name in FIELDS])
     values[stop == 0] = np.nan
@@ -136,26 +137,3 @@ def _variance(swaps: SwapPath, ends: Times) -> Floats:
     price = 2.0 * np.log(np.concatenate([swaps.sqrt_before[:1], swaps.sqrt_after]))[seen]
     bars: Rows = np.searchsorted(ends, marks[1:])
     return _sums(np.diff(price) ** 2, bars, len(ends))
-
-
-def _active(changes: RangeChanges, ends: Times, root: Floats) -> Floats:
-    """Return the liquidity of the ranges that hold the price at each bar's end, (T,)."""
-    known = changes.until(ends[-1])
-    edges, places = np.unique(np.concatenate([known.tick_lower, known.tick_upper]), return_inverse=True)
-    bars = np.tile(np.searchsorted(ends, known.times), 2)
-    steps = np.concatenate([known.liquidity, -known.liquidity])
-    ticks = np.floor(2.0 * np.log(root) / LOG_TICK)
-    below: Counts = np.searchsorted(edges, ticks, side="right")
-    carried = np.zeros(len(edges))
-    found = np.empty(len(ends))
-    for start in range(0, len(ends), _CHUNK):
-        stop = min(start + _CHUNK, len(ends))
-        within = (bars >= start) & (bars < stop)
-        net = np.zeros((stop - start + 1, len(edges)))
-        np.add.at(net, (bars[within] - start + 1, places[within]), steps[within])
-        net[0] = carried
-        net = np.cumsum(net, axis=0)
-        carried = net[-1]
-        total = np.concatenate([np.zeros((len(net), 1)), np.cumsum(net, axis=1)], axis=1)
-        found[start:stop] = total[np.arange(1, len(net)), below[start:stop]]
-    return found
