@@ -33,6 +33,7 @@ from backtest.walk import (
     step,
 )
 from data.history import History
+from data.sources.base import AbstractSource
 from forecast.registry import FORECASTERS, NAIVE_KINDS
 
 Report = Callable[[int, int, str], None]
@@ -152,20 +153,20 @@ def _provenance(walked: Walked, identifier: str, recorded_at: str | None, second
         "code_version": code_version(),
         "seed": spec.seed,
         "spec": spec.resolved(),
-        "data": _data_facts(spec, history),
+        "data": data_facts(spec.data, history),
         "primary": walked.plan.lanes[0].label,
         "benchmark": walked.plan.lanes[-1].label,
         "folds": len(walked.folds),
-        "packages": _versions(PACKAGES),
-        "python": platform.python_version(),
+        **machinery(),
         "cpu_seconds": seconds,
     }
 
 
-def _data_facts(spec: RunSpec, history: History) -> dict[str, Any]:
+def data_facts(source: AbstractSource, history: History) -> dict[str, Any]:
+    """Return what a manifest says about the data: identity, fingerprint, span, clock, series and notes."""
     first, last = history.times[0], history.times[-1]
     return {
-        "identity": spec.data.identity(),
+        "identity": source.identity(),
         "fingerprint": history.fingerprint(),
         "first": str(np.datetime64(first, "s")),
         "last": str(np.datetime64(last, "s")),
@@ -177,6 +178,11 @@ def _data_facts(spec: RunSpec, history: History) -> dict[str, Any]:
         "untradable": sorted(history.untradable),
         "notes": list(history.notes),
     }
+
+
+def machinery() -> dict[str, Any]:
+    """Return the versions of the packages and of Python that made a run."""
+    return {"packages": _versions(PACKAGES), "python": platform.python_version()}
 
 
 def _versions(names: Sequence[str]) -> dict[str, str]:
