@@ -13,6 +13,7 @@ textbook's divergence loss of a position, fees left out.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -126,9 +127,9 @@ class PoolAccount:
             raise EngineError(f"account has version {self.version}; this engine reads version {VERSION}")
         object.__setattr__(self, "time", as_time(self.time))
         for name in ("idle0", "idle1", "hold0", "hold1"):
-            if not (np.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
+            if not 0 <= getattr(self, name) < math.inf:
                 raise EngineError(f"{name} was {getattr(self, name)}; holdings are finite and 0 or more")
-        if not (np.isfinite(self.sqrt_price) and self.sqrt_price > 0):
+        if not 0 < self.sqrt_price < math.inf:
             raise EngineError(f"sqrt_price was {self.sqrt_price}; it must be finite and above 0")
 
     @property

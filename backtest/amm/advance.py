@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -189,9 +190,9 @@ class _Walk:
         self.paid[:, part] = np.array([[account.collected], [account.gas], [account.conversion]])
         inside, count = int(self.trace.in_range[part].sum()), stop - self.row
         self.row = stop
-        after = _with_sums(account, ranges)
-        return replace(
-            after,
+        return _with_sums(
+            account,
+            ranges,
             time=self.marks[stop - 1],
             bars=account.bars + count,
             bars_in_range=account.bars_in_range + inside,
@@ -240,19 +241,24 @@ def _rules(terms: PoolTerms) -> kernel.Rules:
 
 def _ranges(account: PoolAccount) -> kernel.Open:
     positions = account.positions
-    low = np.array([sqrt_of(each.lower) for each in positions])
-    high = np.array([sqrt_of(each.upper) for each in positions])
-    liquidity = np.array([each.liquidity for each in positions])
-    edges = np.unique(np.concatenate([low, high]))
-    inside = [liquidity[(low <= a) & (b <= high)].sum() for a, b in pairwise(edges)]
+    ends = [(sqrt_of(each.lower), sqrt_of(each.upper)) for each in positions]
+    edges = sorted({end for pair in ends for end in pair})
+    inside = [
+        sum(
+            each.liquidity
+            for each, (low, high) in zip(positions, ends, strict=True)
+            if low <= a and b <= high
+        )
+        for a, b in pairwise(edges)
+    ]
     return kernel.Open(
-        low,
-        high,
-        liquidity,
-        np.array([[each.fees0, each.fees1] for each in positions]).reshape(-1, 2),
-        edges,
+        np.array([low for low, _ in ends], np.float64),
+        np.array([high for _, high in ends], np.float64),
+        np.array([each.liquidity for each in positions], np.float64),
+        np.array([(each.fees0, each.fees1) for each in positions], np.float64).reshape(-1, 2),
+        np.array(edges, np.float64),
         np.array(inside, np.float64),
-        np.array([account.idle0, account.idle1, account.hold0, account.hold1]),
+        np.array((account.idle0, account.idle1, account.hold0, account.hold1)),
         np.array([getattr(account, name) for name in _SUMS]),
     )
 
@@ -271,13 +277,14 @@ _SUMS = (
 """Fields of the account in the order of the kernel's sums."""
 
 
-def _with_sums(account: PoolAccount, ranges: kernel.Open) -> PoolAccount:
+def _with_sums(account: PoolAccount, ranges: kernel.Open, **others: Any) -> PoolAccount:
     fees = ranges.fees.tolist()
     positions = tuple(
         replace(each, fees0=fees0, fees1=fees1)
         for each, (fees0, fees1) in zip(account.positions, fees, strict=True)
     )
-    return replace(account, positions=positions, **dict(zip(_SUMS, ranges.sums.tolist(), strict=True)))
+    sums = dict(zip(_SUMS, ranges.sums.tolist(), strict=True))
+    return replace(account, positions=positions, **sums, **others)
 
 
 def _worth(pool: Pool, amount0: Floats | float, amount1: Floats | float, prices: Floats) -> Floats:
