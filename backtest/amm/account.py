@@ -77,6 +77,8 @@ class PoolAccount:
         hold0: token0 of the basket at the start, never re-based.
         hold1: token1 of it.
         capital: worth of that basket at the start.
+        start_time: when the account began.
+        start_sqrt_price: root price of the pool then.
         reference: root price that the last step of ``lvr`` ended at.
         pending: decision that waits for its execution.
         collected: fees of closed positions, at the prices at which they were closed.
@@ -105,6 +107,8 @@ class PoolAccount:
     hold0: float
     hold1: float
     capital: float
+    start_time: np.datetime64
+    start_sqrt_price: float
     reference: float
     pending: RangeDecision | None = None
     collected: float = 0.0
@@ -126,6 +130,7 @@ class PoolAccount:
         if self.version != VERSION:
             raise EngineError(f"account has version {self.version}; this engine reads version {VERSION}")
         object.__setattr__(self, "time", as_time(self.time))
+        object.__setattr__(self, "start_time", as_time(self.start_time))
         for name in ("idle0", "idle1", "hold0", "hold1"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise EngineError(f"{name} was {getattr(self, name)}; holdings are finite and 0 or more")
@@ -217,6 +222,7 @@ _NUMBERS = (
     "hold0",
     "hold1",
     "capital",
+    "start_sqrt_price",
     "reference",
     "collected",
     "divergence",
@@ -241,7 +247,7 @@ def to_arrays(account: PoolAccount) -> dict[str, npt.NDArray[Any]]:
     return {
         "version": np.asarray(account.version, np.int64),
         "pool": np.asarray(json.dumps(plain(account.pool))),
-        "time": np.asarray(account.time.astype(np.int64)),
+        "times": np.array([account.time, account.start_time]).astype(np.int64),
         "numbers": np.array([getattr(account, name) for name in _NUMBERS], np.float64),
         "counts": np.array([getattr(account, name) for name in _COUNTS], np.int64),
         "ticks": np.array([[getattr(row, name) for name in _OPEN_TICKS] for row in rows], np.int64),
@@ -257,7 +263,7 @@ def from_arrays(arrays: Mapping[str, Any]) -> PoolAccount:
     Raises:
         EngineError: when an array is missing or the version is another one.
     """
-    needed = {"version", "pool", "time", "numbers", "counts", "ticks", "open", "opened", "pending"}
+    needed = {"version", "pool", "times", "numbers", "counts", "ticks", "open", "opened", "pending"}
     if missing := needed - set(arrays):
         raise EngineError(
             f"stored account has no '{min(missing)}'; it has {', '.join(sorted(arrays)) or 'nothing'}"
@@ -268,9 +274,11 @@ def from_arrays(arrays: Mapping[str, Any]) -> PoolAccount:
         )
     numbers = np.asarray(arrays["numbers"], np.float64).tolist()
     counts = np.asarray(arrays["counts"], np.int64).tolist()
+    now, start = np.asarray(arrays["times"], np.int64).tolist()
     return PoolAccount(
         pool=validated(Pool, json.loads(str(arrays["pool"])), "pool"),
-        time=np.datetime64(int(arrays["time"]), "ns"),
+        time=np.datetime64(now, "ns"),
+        start_time=np.datetime64(start, "ns"),
         positions=_stored_positions(arrays),
         pending=_stored_decision(str(arrays["pending"])),
         **dict(zip(_NUMBERS, numbers, strict=True)),

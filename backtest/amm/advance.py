@@ -72,9 +72,7 @@ def start(terms: PoolTerms, capital: float, sqrt_price: float, time: np.datetime
         raise EngineError(f"capital was {capital}; it must be finite and above 0")
     half0 = capital / 2.0 / terms.pool.value(1.0, 0.0, sqrt_price)
     half1 = capital / 2.0 / terms.pool.value(0.0, 1.0, sqrt_price)
-    return PoolAccount(
-        terms.pool, time, sqrt_price, half0, half1, (), half0, half1, capital, reference=sqrt_price
-    )
+    return _begun(terms.pool, time, sqrt_price, (half0, half1), ())
 
 
 def start_with_position(
@@ -97,10 +95,31 @@ def start_with_position(
     if not (np.isfinite(liquidity) and liquidity > 0):
         raise EngineError(f"liquidity was {liquidity}; it must be finite and above 0")
     position = PoolPosition(*ticks, liquidity, 0.0, 0.0, as_time(time))
-    hold0, hold1 = position.amounts(sqrt_price)
-    capital = pool.value(hold0, hold1, sqrt_price)
+    return _begun(pool, time, sqrt_price, position.amounts(sqrt_price), (position,))
+
+
+def _begun(
+    pool: Pool,
+    time: np.datetime64,
+    sqrt_price: float,
+    basket: tuple[float, float],
+    positions: tuple[PoolPosition, ...],
+) -> PoolAccount:
+    """Return an account whose basket is idle, or inside its positions."""
+    idle0, idle1 = (0.0, 0.0) if positions else basket
     return PoolAccount(
-        pool, time, sqrt_price, 0.0, 0.0, (position,), hold0, hold1, capital, reference=sqrt_price
+        pool=pool,
+        time=time,
+        sqrt_price=sqrt_price,
+        idle0=idle0,
+        idle1=idle1,
+        positions=positions,
+        hold0=basket[0],
+        hold1=basket[1],
+        capital=pool.value(*basket, sqrt_price),
+        start_time=time,
+        start_sqrt_price=sqrt_price,
+        reference=sqrt_price,
     )
 
 
