@@ -72,7 +72,7 @@ def start(terms: PoolTerms, capital: float, sqrt_price: float, time: np.datetime
         raise EngineError(f"capital was {capital}; it must be finite and above 0")
     half0 = capital / 2.0 / terms.pool.value(1.0, 0.0, sqrt_price)
     half1 = capital / 2.0 / terms.pool.value(0.0, 1.0, sqrt_price)
-    return _begun(terms.pool, time, sqrt_price, (half0, half1), ())
+    return replace(_begun(terms.pool, time, sqrt_price, (half0, half1), ()), capital=float(capital))
 
 
 def start_with_position(

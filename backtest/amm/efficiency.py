@@ -1,5 +1,6 @@
 """Efficiency: how much harder capital works in a range than over the whole pool, by the three definitions in use."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,7 +48,7 @@ def range_efficiency(
     pool.check_range(*ticks)
     low, high = (sqrt_of(tick) for tick in ticks)
     paid = fee_growth(swaps, np.array([low, 0.0]), np.array([high, np.inf]), pool.rates)
-    inside, everywhere = (pool.value(*growth, float(sqrt_prices[-1])) for growth in paid.tolist())
+    inside, everywhere = (pool.value(paid0, paid1, float(sqrt_prices[-1])) for paid0, paid1 in paid.tolist())
     share = inside / everywhere if everywhere > 0 else float("nan")
     at = float(sqrt_prices[0])
     value = pool.value(*PoolPosition(*ticks, 1.0, 0.0, 0.0, np.datetime64("NaT", "ns")).amounts(at), at)
@@ -61,7 +62,7 @@ def range_efficiency(
 
 def concentration(ticks: tuple[int, int]) -> float:
     """Return 1 / (1 - (Pa / Pb)**(1/4)): liquidity per value over that of the full range, at the geometric centre."""
-    return 1.0 / (1.0 - (sqrt_of(ticks[0]) / sqrt_of(ticks[1])) ** 0.5)
+    return 1.0 / (1.0 - math.sqrt(sqrt_of(ticks[0]) / sqrt_of(ticks[1])))
 
 
 def full_range_value(pool: Pool, sqrt_price: float) -> float:
