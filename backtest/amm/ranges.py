@@ -17,7 +17,7 @@ def width_ticks(width: float) -> float:
 
 
 def range_of_width(pool: Pool, sqrt_price: float, width: float, shift: float = 0.0) -> tuple[int, int]:
-    """Return the usable range of a width, nearest to being centred ``shift`` widths above the price.
+    """Return the usable range of a width, nearest to being centred ``shift`` widths above the price; unshifted it holds it.
 
     Args:
         pool: whose spacing it lies on.
@@ -27,9 +27,21 @@ def range_of_width(pool: Pool, sqrt_price: float, width: float, shift: float = 0
     """
     if math.isinf(width):
         return pool.full_range
-    span = width_ticks(width)
-    centre = tick_of(sqrt_price) + shift * span
+    span, tick = width_ticks(width), tick_of(sqrt_price)
+    if shift == 0:
+        return range_holding(pool, tick, 0.5 * span)
+    centre = tick + shift * span
     return pool.range_around(centre - 0.5 * span, centre + 0.5 * span)
+
+
+def range_holding(pool: Pool, tick: float, half: float) -> tuple[int, int]:
+    """Return the usable range nearest to ``half`` ticks on both sides of a tick; it holds the tick, however narrow it is.
+
+    Rounding alone could leave the price outside a range of about one spacing, and a policy would move it again and again.
+    """
+    below = math.floor(tick / pool.spacing) * pool.spacing
+    lower, upper = pool.range_around(tick - half, tick + half)
+    return pool.range_around(min(lower, below), max(upper, below + pool.spacing))
 
 
 def root_prices(ticks: Floats) -> Floats:

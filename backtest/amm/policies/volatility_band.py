@@ -9,6 +9,7 @@ import numpy as np
 from backtest.amm.expectation import forecast_bars
 from backtest.amm.policies.base import AbstractLiquidityPolicy, PoolView, RangeDecision
 from backtest.amm.policies.wanted import one_range, tried, unchanged
+from backtest.amm.ranges import range_holding
 from data.amm.pool import LOG_TICK, tick_of
 from data.history import History
 from data.registry import spec
@@ -49,8 +50,7 @@ class VolatilityBand(AbstractLiquidityPolicy):
         if math.isnan(variance):
             return unchanged(view, "no variance is known yet")
         half = self.multiple * math.sqrt(variance) / LOG_TICK
-        centre = tick_of(view.account.sqrt_price)
-        band = view.terms.pool.range_around(centre - half, centre + half)
+        band = range_holding(view.terms.pool, tick_of(view.account.sqrt_price), half)
         return one_range(view, band, f"sigma {math.sqrt(variance):.3g} over {self.horizon} bars")
 
     def _variance_per_bar(self, view: PoolView) -> float:
