@@ -140,14 +140,14 @@ def _keys(cls: Any, path: Sequence[Any]) -> list[str]:
 def plain(value: Any) -> Any:
     """Return a spec as plain dicts, lists and scalars, ready for YAML or JSON.
 
-    A field that holds a list of specs of some role is written with their kinds; the class names it in ``nested``, a
+    A field that holds a spec of some role, or several, is written with their kinds; the class names it in ``nested``, a
     mapping from the field to the role's registry.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         nested: Mapping[str, Registry[Any]] = getattr(value, "nested", {})
         parts = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
         return {
-            name: [nested[name].describe(each) for each in part] if name in nested else plain(part)
+            name: _described(nested[name], part) if name in nested else plain(part)
             for name, part in parts.items()
         }
     if isinstance(value, Mapping):
@@ -155,3 +155,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     return value
+
+
+def _described(registry: Registry[Any], part: Any) -> Any:
+    return [registry.describe(each) for each in part] if isinstance(part, tuple) else registry.describe(part)

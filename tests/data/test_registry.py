@@ -112,3 +112,11 @@ def test_an_unknown_key_inside_a_nested_spec_names_the_nearest() -> None:
     config = {"kind": "csv", "files": "a.csv", "calendar": "24/7", "repairs": {"duplicate": "keep_first"}}
     with pytest.raises(SpecError, match="unknown key 'data.repairs.duplicate'; did you mean 'duplicates'"):
         SOURCES.build(config, "data")
+
+
+def test_a_field_that_holds_one_spec_of_a_role_is_written_with_its_kind() -> None:
+    from data.sources.base import SOURCES
+    from data.sources.pool_simulated import PoolSimulatedSource
+
+    made = PoolSimulatedSource(reference=SOURCES.build({"kind": "synthetic", "count": 1}))
+    assert plain(made)["reference"]["kind"] == "synthetic"
