@@ -105,11 +105,8 @@ class AbstractBoosting(AbstractForecaster):
         )
 
     def grown_levels(self) -> tuple[float, ...]:
-        """Return the levels that are grown: those asked for that are most evenly spread in normal quantiles."""
-        scores = ndtri(np.asarray(self.levels))
-        wanted = np.linspace(scores[0], scores[-1], self.trained_levels)
-        nearest = np.abs(scores[None, :] - wanted[:, None]).argmin(axis=1)
-        return tuple(self.levels[i] for i in np.unique(nearest))
+        """Return the levels that are grown."""
+        return spread_levels(self.levels, self.trained_levels)
 
     def fit(self, train: History, rng: RandomStreams) -> "BoostingFitted":
         """Return the model grown on every series of ``train``."""
@@ -247,6 +244,14 @@ def interpolated_steps(values: Floats, known: Sequence[int], ahead: npt.NDArray[
     at_step = np.asarray(known)
     share = ((ahead - at_step[right - 1]) / (at_step[right] - at_step[right - 1]))[:, None, None]
     return np.moveaxis((1.0 - share) * values[right - 1] + share * values[right], 0, 1)
+
+
+def spread_levels(levels: Sequence[float], count: int) -> tuple[float, ...]:
+    """Return at most ``count`` of the levels: the outermost, and those most evenly spread in normal quantiles."""
+    scores = ndtri(np.asarray(levels))
+    wanted = np.linspace(scores[0], scores[-1], count)
+    nearest = np.abs(scores[None, :] - wanted[:, None]).argmin(axis=1)
+    return tuple(levels[i] for i in np.unique(nearest))
 
 
 def interpolated_levels(values: Floats, known: Sequence[float], asked: Sequence[float]) -> Floats:

@@ -37,8 +37,8 @@ class Outlook:
 
 
 @spec
-class AbstractPoolModel(AbstractLiquidityForecaster):
-    """A liquidity forecaster whose fit is a set of arrays."""
+class AbstractSpanModel(AbstractLiquidityForecaster):
+    """A liquidity forecaster that learns from the spans after every bar that has a context behind it."""
 
     @property
     def log_edges(self) -> Floats:
@@ -49,6 +49,11 @@ class AbstractPoolModel(AbstractLiquidityForecaster):
     def least_rows(self) -> int:
         """Bars since the first swap that a fit needs."""
         return self.context + self.horizon
+
+
+@spec
+class AbstractPoolModel(AbstractSpanModel):
+    """One whose fit is a set of arrays."""
 
     @abstractmethod
     def learn(self, rows: PoolRows, rng: RandomStreams) -> Learnt:
