@@ -39,9 +39,10 @@ def range_holding(pool: Pool, tick: float, half: float) -> tuple[int, int]:
 
     Rounding alone could leave the price outside a range of about one spacing, and a policy would move it again and again.
     """
-    below = math.floor(tick / pool.spacing) * pool.spacing
-    lower, upper = pool.range_around(tick - half, tick + half)
-    return pool.range_around(min(lower, below), max(upper, below + pool.spacing))
+    spacing = pool.spacing
+    below = math.floor(tick / spacing) * spacing
+    lower, upper = (round(each / spacing) * spacing for each in (tick - half, tick + half))
+    return pool.range_around(min(lower, below), max(upper, below + spacing))
 
 
 def root_prices(ticks: Floats) -> Floats:
