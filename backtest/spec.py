@@ -124,6 +124,8 @@ def build_spec(config: Mapping[str, Any]) -> RunSpec:
     Raises:
         SpecError: when a key is unknown or missing, or a value is not allowed.
     """
+    if (experiment := config.get("experiment")) is not None:
+        raise SpecError(f"this is a {experiment} experiment; here only trading experiments can be used")
     faults = [f"unknown key '{key}'{nearest(key, KEYS)}" for key in config if key not in KEYS]
     merged = {**DEFAULTS, **{key: _with_default_kind(key, value) for key, value in config.items()}}
     faults += [f"missing key '{key}'" for key in KEYS if key not in merged]

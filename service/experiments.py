@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from backtest.amm.experiment import liquidity_id, run_liquidity
+from backtest.amm.spec import LiquiditySpec
 from backtest.audit.outcome import load_audit
 from backtest.cross_check import CrossCheck
 from backtest.experiment import Places, experiment_id, run_spec
@@ -11,6 +13,7 @@ from backtest.run import MANIFEST, Run, load_run
 from backtest.run_check import check_run
 from backtest.spec import RunSpec
 from backtest.sweep.grid import require_single
+from data.history import History
 from service.clock import now_utc
 from service.output import Progress
 from service.settings import Settings
@@ -26,21 +29,31 @@ class Done:
     was_stored: bool
 
 
-def run_experiment(spec: RunSpec, settings: Settings, progress: Progress, *, fresh: bool = False) -> Done:
+def run_experiment(
+    spec: RunSpec | LiquiditySpec, settings: Settings, progress: Progress, *, fresh: bool = False
+) -> Done:
     """Return the run of a spec: stored before, resumed, or made now; its report is written beside it."""
-    require_single(spec)
+    if isinstance(spec, RunSpec):
+        require_single(spec)
     progress(0, 0, "reading data")
     history = spec.data.load(settings.lake)
-    folder = settings.runs / experiment_id(spec, history)
+    folder = settings.runs / _identifier(spec, history)
     stored = (folder / MANIFEST).is_file() and not fresh
     if not stored:
-        places = Places(settings.runs, settings.trials)
-        run_spec(spec, history, places, progress, now_utc().isoformat(timespec="seconds"))
+        places, recorded_at = Places(settings.runs, settings.trials), now_utc().isoformat(timespec="seconds")
+        if isinstance(spec, RunSpec):
+            run_spec(spec, history, places, progress, recorded_at)
+        else:
+            run_liquidity(spec, history, places, progress, recorded_at)
     run = load_run(folder)
     report = folder / "report.html"
     if not stored or not report.is_file():
         report_run(run, settings, report)
     return Done(run, folder, report, stored)
+
+
+def _identifier(spec: RunSpec | LiquiditySpec, history: History) -> str:
+    return experiment_id(spec, history) if isinstance(spec, RunSpec) else liquidity_id(spec, history)
 
 
 def cross_checked(spec: RunSpec, settings: Settings, done: Done, progress: Progress) -> dict[str, CrossCheck]:

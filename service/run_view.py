@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from service.liquidity_view import is_liquidity, liquidity_summary, show_liquidity
 from service.output import cell, fixed, p_value, percent, print_line, print_sentences, print_table
 
 MOST_ERRORS = 4
@@ -15,6 +16,8 @@ Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
 def summary(run: Any) -> dict[str, Any]:
     """Return what a script wants to know of a run."""
     manifest = run.manifest
+    if is_liquidity(manifest):
+        return liquidity_summary(run)
     return {
         "id": manifest["id"],
         "name": manifest["name"],
@@ -30,6 +33,9 @@ def summary(run: Any) -> dict[str, Any]:
 def show_run(run: Any) -> None:
     """Print the accounts, the forecast skill and the verdict of a run; the naive rows stand beside the models."""
     manifest = run.manifest
+    if is_liquidity(manifest):
+        show_liquidity(run)
+        return
     print_line(f"run     {manifest['id'][:12]}  {manifest['name']}")
     print_line(f"data    {_span(manifest['data'])}")
     for line in findings_lines(run.tables["findings"].to_dict("records")):

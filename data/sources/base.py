@@ -64,6 +64,7 @@ SOURCES: Registry[AbstractSource] = Registry(
         "lake": "data.sources.lake_files:LakeSource",
         "yahoo": "data.sources.yahoo:YahooSource",
         "ccxt": "data.sources.ccxt_exchange:CcxtSource",
+        "pool_simulated": "data.sources.pool_simulated:PoolSimulatedSource",
     },
     "wayfold.sources",
 )

@@ -1,13 +1,16 @@
 """``wayfold backtest`` and ``wayfold demo``: a walk-forward run, its tables and its report."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from service.commands.options import Json, Quiet, Set
 from service.output import print_json, print_line, print_note, progress_line
 from service.run_view import show_run, summary
+
+if TYPE_CHECKING:  # backtrader's adapter is imported when it is asked for
+    from backtest.cross_check import CrossCheck
 
 Fresh = Annotated[bool, typer.Option("--fresh", help="Run again even if this very run is stored already.")]
 
@@ -67,13 +70,17 @@ def run_and_show(name: str, overrides: list[str], asked: Asked, note: str = "") 
     Raises:
         Exit: with code 130 when it is interrupted, 1 when backtrader makes something else of the same decisions.
     """
+    from backtest.any_spec import load_any_spec
     from backtest.engine.backtrader_package import require_package
-    from backtest.spec import load_spec
+    from backtest.spec import RunSpec
+    from data.errors import SpecError
     from service.configs import config_path
     from service.experiments import cross_checked, run_experiment
     from service.settings import read_settings
 
-    spec = load_spec(config_path(name), overrides)
+    spec = load_any_spec(config_path(name), overrides)
+    if asked.cross_check and not isinstance(spec, RunSpec):
+        raise SpecError("--cross-check was asked for a liquidity experiment; backtrader knows no pools")
     if asked.cross_check:
         require_package()
     silent = asked.quiet or asked.json_output
@@ -82,7 +89,9 @@ def run_and_show(name: str, overrides: list[str], asked: Asked, note: str = "") 
     try:
         with progress_line(spec.name, quiet=silent) as progress:
             done = run_experiment(spec, read_settings(), progress, fresh=asked.fresh)
-            checks = cross_checked(spec, read_settings(), done, progress) if asked.cross_check else {}
+            checks: dict[str, CrossCheck] = {}
+            if asked.cross_check and isinstance(spec, RunSpec):
+                checks = cross_checked(spec, read_settings(), done, progress)
     except KeyboardInterrupt:
         print_note("interrupted; finished folds are kept, the same command goes on from there")
         raise typer.Exit(130) from None

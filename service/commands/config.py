@@ -17,10 +17,10 @@ Name = Annotated[
 @app.command("show")
 def show(config: Name, overrides: Set = None, json_output: Json = False) -> None:
     """Print the resolved configuration, every default written out, and its hash."""
-    from backtest.spec import load_spec
+    from backtest.any_spec import load_any_spec
     from backtest.yaml12 import dump_yaml
 
-    spec = load_spec(config_path(config), overrides or [])
+    spec = load_any_spec(config_path(config), overrides or [])
     if json_output:
         print_json({"digest": spec.digest(), "spec": spec.resolved()})
         return
@@ -31,16 +31,18 @@ def show(config: Name, overrides: Set = None, json_output: Json = False) -> None
 @app.command("validate")
 def validate(config: Name, overrides: Set = None, json_output: Json = False) -> None:
     """Check a configuration, and every point of its grid, without running it; every fault is named."""
+    from backtest.any_spec import build_any_spec
     from backtest.configuration import apply_overrides, read_config
-    from backtest.spec import build_spec
+    from backtest.spec import RunSpec
     from backtest.sweep.grid import grid_points
 
     read = apply_overrides(read_config(config_path(config)), overrides or [])
-    spec, points = build_spec(read), grid_points(read)
+    spec = build_any_spec(read)
+    points = len(grid_points(read)) if isinstance(spec, RunSpec) else 1
     if json_output:
-        print_json({"valid": True, "digest": spec.digest(), "points": len(points)})
+        print_json({"valid": True, "digest": spec.digest(), "points": points})
         return
-    swept = f", {len(points)} points" if spec.grid else ""
+    swept = f", {points} points" if isinstance(spec, RunSpec) and spec.grid else ""
     print_line(f"{config} is valid{swept} (sha256 {spec.digest()[:12]})")
 
 
