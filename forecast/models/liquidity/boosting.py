@@ -15,27 +15,27 @@ from data.registry import spec
 from forecast.base import Count
 from forecast.liquidity import AbstractFittedLiquidity, LiquidityForecast
 from forecast.models.boosting import interpolated_levels, spread_levels
-from forecast.models.liquidity.averages import WEEK
-from forecast.models.liquidity.base import AbstractSpanModel, Outlook, liquidity_forecast
-from forecast.models.liquidity.features import floors_of, span_features, usual_levels
-from forecast.models.liquidity.labels import SpanLabels, held_out, span_labels
-from forecast.models.liquidity.rows import PoolRows, context_rows, training_rows
-from forecast.models.liquidity.shapes import mean_shape, spread_shape, standardised_shares
-from forecast.models.liquidity.spans import Origins, training_origins
+from forecast.models.liquidity.base import Outlook, liquidity_forecast
+from forecast.models.liquidity.features import span_features, usual_levels
+from forecast.models.liquidity.labels import (
+    MOST_DEPARTURE,
+    AbstractDepartureModel,
+    TrainingSpans,
+    training_spans,
+)
+from forecast.models.liquidity.rows import PoolRows, context_rows
+from forecast.models.liquidity.shapes import mean_shape, spread_shape
 from forecast.randomness import RandomStreams
 from forecast.storage import read_state, write_state
 
 SPANS: tuple[int, ...] = (1, 3, 6, 12, 24, 72, 168, 336, 672)
 """Bars over which features are taken, where the context is longer."""
 
-MOST_DEPARTURE = 8.0
-"""Greatest departure of a logarithm from its usual level that is believed."""
-
 PATH, VARIANCE = "path", "variance"
 
 
 @spec
-class BoostedProfile(AbstractSpanModel):
+class BoostedProfile(AbstractDepartureModel):
     """LightGBM (Ke and others 2017) on the log path, the log variance and quantiles of the price's change.
 
     All are measured in what was usual over the last week of bars. Path and variance are least-squares trees, bias
@@ -53,7 +53,6 @@ class BoostedProfile(AbstractSpanModel):
         leaves: most leaves of a tree.
         least_leaf: fewest spans of a leaf.
         trained_levels: how many quantile levels are grown.
-        validation: share of the spans that is held out.
     """
 
     rounds: Annotated[int, at.Ge(1), at.Le(5000)] = 300
@@ -62,7 +61,6 @@ class BoostedProfile(AbstractSpanModel):
     leaves: Annotated[int, at.Ge(2), at.Le(256)] = 6
     least_leaf: Count = 60
     trained_levels: Annotated[int, at.Ge(2), at.Le(50)] = 7
-    validation: Annotated[float, at.Ge(0.05), at.Le(0.5)] = 0.25
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -71,31 +69,20 @@ class BoostedProfile(AbstractSpanModel):
         return self
 
     @property
-    def usual(self) -> int:
-        """Bars whose mean is the usual level."""
-        return min(WEEK, self.context)
-
-    @property
     def grown_levels(self) -> tuple[float, ...]:
         """The quantile levels that are grown."""
         return spread_levels(self.levels, self.trained_levels)
 
     def fit(self, train: History, rng: RandomStreams) -> "BoostedFitted":
         """Return the trees grown on every bar of the history since its first swap."""
-        rows = training_rows(train, self.least_rows)
-        floors = floors_of(rows)
-        usual = usual_levels(rows, floors, self.usual)
-        origins = training_origins(len(rows), self.context - 1, self.horizon)
-        kept, checked = held_out(origins, self.horizon, self.validation)
-        labels = span_labels(rows, origins, floors, usual, self.horizon)
-        features = self.features(rows, floors, usual)[origins]
-        seed = int(rng.of("lightgbm").integers(2**31 - 1))
-        texts = self._grow(features, labels, kept, checked, seed)
+        spans = training_spans(train, self)
+        features = self.features(spans.rows, spans.floors, spans.usual)[spans.labels.origins]
+        texts = self._grow(features, spans, int(rng.of("lightgbm").integers(2**31 - 1)))
         models = _revived(texts)
-        smears, deviations = self._held_out(models, features[checked], labels, checked)
-        deviations *= np.sqrt(self.horizon * usual[origins[checked], 1])
-        shares = standardised_shares(rows, origins[checked], deviations, self.horizon)
-        learnt = {"floors": floors, "smears": smears, "shape": mean_shape(shares)}
+        path, variance = (_said(models[name], features[spans.checked]) for name in (PATH, VARIANCE))
+        smears = spans.smears(path, variance)
+        shares = spans.shares(spans.checked, np.sqrt(np.exp(variance) * smears[1]))
+        learnt = {"floors": spans.floors, "smears": smears, "shape": mean_shape(shares)}
         return BoostedFitted(self, learnt, texts, models)
 
     def load(self, folder: Path) -> "BoostedFitted":
@@ -110,40 +97,18 @@ class BoostedProfile(AbstractSpanModel):
         parts = [span_features(rows, floors, usual, span) for span in spans]
         return np.column_stack([*parts, np.log(usual)])
 
-    def _grow(
-        self, features: Floats, labels: SpanLabels, kept: Origins, checked: Origins, seed: int
-    ) -> dict[str, str]:
+    def _grow(self, features: Floats, spans: TrainingSpans, seed: int) -> dict[str, str]:
         """Return the grown trees as text, by what they say."""
-        import lightgbm
-
-        asked: dict[str, tuple[Floats, dict[str, Any]]] = {
-            PATH: (labels.path, {"objective": "regression"}),
-            VARIANCE: (labels.variance, {"objective": "regression"}),
+        labels, settings = spans.labels, self._settings(seed)
+        squared = {**settings, "objective": "regression"}
+        texts = {
+            name: _grown(features, label, spans, squared, (self.rounds, self.patience))
+            for name, label in ((PATH, labels.path), (VARIANCE, labels.variance))
         }
         for level in self.grown_levels:
-            asked[repr(level)] = (labels.change, {"objective": "quantile", "alpha": level})
-        texts = {}
-        for name, (label, objective) in asked.items():
-            settings = {**self._settings(seed), **objective}
-            data = lightgbm.Dataset(features[kept], label[kept], params=settings)
-            model = lightgbm.train(
-                settings,
-                data,
-                num_boost_round=self.rounds,
-                valid_sets=[lightgbm.Dataset(features[checked], label[checked], reference=data)],
-                callbacks=[lightgbm.early_stopping(self.patience, verbose=False)],
-            )
-            texts[name] = model.model_to_string(num_iteration=model.best_iteration)
+            pinball = {**settings, "objective": "quantile", "alpha": level}
+            texts[repr(level)] = _grown(features, labels.change, spans, pinball, (self.rounds, self.patience))
         return texts
-
-    def _held_out(
-        self, models: Mapping[str, Any], features: Floats, labels: SpanLabels, checked: Origins
-    ) -> tuple[Floats, Floats]:
-        """Return the means of exp(residual) of path and variance, and the deviation expected of each, in usual ones."""
-        path, variance = (_said(models[name], features) for name in (PATH, VARIANCE))
-        errors = labels.path[checked] - path, labels.variance[checked] - variance
-        smears = np.array([float(np.mean(np.exp(error))) for error in errors])
-        return smears, np.sqrt(np.exp(variance) * smears[1])
 
     def _settings(self, seed: int) -> dict[str, Any]:
         return {
@@ -203,6 +168,25 @@ class BoostedFitted(AbstractFittedLiquidity):
         for name, file in files.items():
             (folder / file).write_text(self.texts[name])
         write_state(folder, self.learnt, {"models": files})
+
+
+def _grown(
+    features: Floats,
+    label: Floats,
+    spans: TrainingSpans,
+    settings: Mapping[str, Any],
+    rounds: tuple[int, int],
+) -> str:
+    """Return one model as text; rounds are the most, and those without a better validation loss before it stops."""
+    import lightgbm
+
+    data = lightgbm.Dataset(features[spans.kept], label[spans.kept], params=dict(settings))
+    held = lightgbm.Dataset(features[spans.checked], label[spans.checked], reference=data)
+    stop = lightgbm.early_stopping(rounds[1], verbose=False)
+    model = lightgbm.train(
+        dict(settings), data, num_boost_round=rounds[0], valid_sets=[held], callbacks=[stop]
+    )
+    return str(model.model_to_string(num_iteration=model.best_iteration))
 
 
 def _revived(texts: Mapping[str, str]) -> dict[str, Any]:
