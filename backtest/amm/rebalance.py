@@ -110,7 +110,7 @@ def _moved(
     freed, closed = _closed(account), len(account.positions)
     units = [_unit(wanted, executed) for wanted in decision.ranges or ()]
     if not decision.converts:
-        units = [unit for unit in units if _room(unit, freed.idle0, freed.idle1, freed.sqrt_price) > 0]
+        units = [unit for unit in units if _takes_some(unit, freed)]
         if decision.ranges and not units:
             raise RefusedError("no range can take the tokens there are, and the decision does not convert")
     market = market_of(freed, liquidity, terms)
@@ -179,6 +179,12 @@ def _opened(paid: PoolAccount, units: list[PoolPosition], shares: list[float] | 
         idle0, idle1 = max(idle0 - liquidity * amount0, 0.0), max(idle1 - liquidity * amount1, 0.0)
         positions.append(replace(unit, liquidity=liquidity))
     return replace(paid, idle0=idle0, idle1=idle1, positions=tuple(positions))
+
+
+def _takes_some(unit: PoolPosition, freed: PoolAccount) -> bool:
+    price = freed.sqrt_price
+    most = _room(unit, freed.idle0, freed.idle1, price) * freed.value(*unit.amounts(price))
+    return most > _DUST * freed.value(freed.idle0, freed.idle1)
 
 
 def _room(unit: PoolPosition, idle0: float, idle1: float, sqrt_price: float) -> float:
