@@ -16,8 +16,8 @@ from data.panel import Floats
 from data.registry import spec
 
 MAX_TICK = 887_272
-LOG_TICK = math.log(1.0001)
-"""Log of the price ratio of two neighbouring ticks."""
+LOG_TICK = math.log1p(1e-4)
+"""Log of the price ratio of two neighbouring ticks; the float 1.0001 would cost twelve digits far from tick 0."""
 
 SPACINGS: dict[int, int] = {100: 1, 500: 10, 3000: 60, 10_000: 200}
 """Tick spacing of each fee, in hundredths of a basis point."""
