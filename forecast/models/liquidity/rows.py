@@ -25,7 +25,7 @@ FIELDS: tuple[str, ...] = (
 
 @dataclass(frozen=True, eq=False)
 class PoolRows:
-    """Bars of one pool, oldest first, without a hole.
+    """Bars of one pool, oldest first, complete.
 
     Attributes:
         series: name of the pool in the panel.
@@ -110,6 +110,7 @@ def _rows(history: History, least: int) -> PoolRows:
     if not known[first:].all():
         row = first + int(np.argmin(known[first:]))
         raise ForecastError(f"the bar that ends at {panel.times[row]} has a hole; a pool's bars are complete")
+    _check_values(values[first:], panel.times[first:])
     if len(panel) - first < least:
         raise ForecastError(
             f"the history has {len(panel) - first} bars since its first swap; {least} are needed"
@@ -117,3 +118,16 @@ def _rows(history: History, least: int) -> PoolRows:
     opening = panel.times[first] - bar_length(history.clock.bar)
     swaps = history.pool.swaps.between(opening, panel.times[-1])
     return PoolRows(panel.series[0], history.clock, panel.times[first:], values[first:], swaps)
+
+
+def _check_values(values: Floats, times: Times) -> None:
+    """Raise unless prices are above 0 and sums at or above 0."""
+    least = np.array([0.0 if name != "flow" else -np.inf for name in FIELDS])
+    wrong = values < least
+    wrong[:, FIELDS.index("sqrt_price")] |= values[:, FIELDS.index("sqrt_price")] <= 0.0
+    if wrong.any():
+        row, column = (int(place) for place in np.argwhere(wrong)[0])
+        raise ForecastError(
+            f"{FIELDS[column]} of the bar that ends at {times[row]} was {values[row, column]:g}; it cannot be negative, "
+            "nor a price 0"
+        )
