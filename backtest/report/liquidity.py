@@ -1,0 +1,362 @@
+"""Liquidity: what every policy earned and lost in a pool, where its ranges lay, and what was forecast."""
+
+import pandas as pd
+
+from backtest.report.blocks import (
+    Absent,
+    Block,
+    Cell,
+    Column,
+    Heading,
+    Section,
+    Table,
+    table_of,
+)
+from backtest.report.formats import count, label, moment, number, p_value, percent, significant, text
+from backtest.report.liquidity_charts import (
+    TimeAxis,
+    edge_chart,
+    excess_chart,
+    heat_chart,
+    profile_chart,
+    ranges_chart,
+    time_axis,
+    waterfall_chart,
+)
+from backtest.report.material import Material
+from backtest.report.overview import data_section, ordered_lanes, records
+from backtest.report.records import findings_section, fits_section
+
+BOUND = "upper bound: sees the future"
+
+POLICY_HELP = {
+    "net_bps": "Mean over windows of equity less the worth of the tokens held: fees - divergence - gas - conversion.",
+    "standard_error": "Of that mean; a window is one observation.",
+    "interval": "95 %, circular block bootstrap of windows.",
+    "holm_p": "One-sided, that holding is not beaten; corrected for the policies asked for. Bounds are not tested.",
+    "minimum_detectable_bps": "An edge smaller than this could not have been told from luck with so many windows.",
+    "fees_bps": "By the exact path of every swap, net of the protocol's cut.",
+    "divergence_bps": "What the tokens held gained more than the position without its fees.",
+    "lvr_bps": "Loss versus rebalancing against the pool's price at the bar ends; beside the statement, no part of it.",
+    "capital_efficiency": "Liquidity that a unit of capital gave, over that of the full range; the mean of all bars.",
+    "entropy": "Of the actions of a learned policy, in nats; near 0 it is static selection.",
+}
+
+
+def _bps(value: object) -> str:
+    return number(value, 1)
+
+
+_POLICIES = (
+    Column("lane", "Policy", label),
+    Column("net_bps", "Net, bp", _bps, POLICY_HELP["net_bps"], is_signed=True),
+    Column("standard_error", "s.e.", _bps, POLICY_HELP["standard_error"]),
+    Column("interval", "Interval", text, POLICY_HELP["interval"]),
+    Column("holm_p", "Holm p", p_value, POLICY_HELP["holm_p"], missing="not tested"),
+    Column("minimum_detectable_bps", "Detectable", _bps, POLICY_HELP["minimum_detectable_bps"]),
+    Column("verdict", "Verdict", text),
+)
+_PARTS = (
+    Column("lane", "Policy", label),
+    Column("fees_bps", "Fees", _bps, POLICY_HELP["fees_bps"]),
+    Column("divergence_bps", "− Divergence", _bps, POLICY_HELP["divergence_bps"], is_signed=True),
+    Column("gas_bps", "− Gas", _bps),
+    Column("conversion_bps", "− Conversion", _bps),
+    Column("net_bps", "= Net", _bps, POLICY_HELP["net_bps"], is_signed=True),
+    Column("lvr_bps", "LVR", _bps, POLICY_HELP["lvr_bps"]),
+    Column("in_range_share", "In range", percent, "Share of bar ends with the price in a range."),
+    Column("capital_efficiency", "Efficiency", lambda value: number(value, 2), POLICY_HELP["capital_efficiency"]),
+    Column("rebalances", "Moves", _bps, "Of ranges a window, the first opening left out."),
+    Column("entropy", "Entropy", number, POLICY_HELP["entropy"], missing="rule"),
+    Column("windows", "Windows", count),
+)  # fmt: skip
+_PAIRED = (
+    Column("lane", "Policy", label),
+    Column("against", "less", label),
+    Column("difference_bps", "Difference, bp", _bps, is_signed=True),
+    Column("standard_error", "s.e.", _bps),
+    Column("interval", "Interval", text, POLICY_HELP["interval"]),
+    Column("minimum_detectable_bps", "Detectable", _bps, POLICY_HELP["minimum_detectable_bps"]),
+    Column("contains_zero", "Holds 0", text, "Whether the interval holds 0, so that no difference is shown."),
+)
+_STATEMENTS = (
+    Column("lane", "Policy", label),
+    Column("fold", "Window", count),
+    Column("start", "From", moment),
+    Column("end", "to", moment),
+    Column("fees", "Fees", significant),
+    Column("divergence", "− Divergence", significant, is_signed=True),
+    Column("gas", "− Gas", significant),
+    Column("conversion", "− Conversion", significant),
+    Column("net", "= Net", significant, is_signed=True),
+    Column("net_bps", "Net, bp", _bps, is_signed=True),
+    Column("lvr", "LVR", significant),
+    Column("in_range_share", "In range", percent),
+    Column("rebalances", "Moves", count),
+    Column("chosen", "Settings chosen on validation", text),
+)
+_ACTIONS = (
+    Column("decided", "Decided", moment),
+    Column("executed", "Done", moment),
+    Column("kind", "What", label),
+    Column("price", "Price", significant),
+    Column("gas", "Gas", significant),
+    Column("conversion", "Conversion", significant),
+    Column("reason", "Why", text),
+)
+_SCORES = (
+    Column("model", "Model", label),
+    Column("verdict", "Verdict", text, "No skill where the fee growth of HAR is not beaten."),
+    Column("r2_log_fee_growth", "R²", lambda value: number(value, 3), "Of log fee growth over the horizon.", is_signed=True),
+    Column("crps", "CRPS", significant, "Of the price's change; smaller is better."),
+    Column("pinball", "Pinball", significant, "Of the price's change; smaller is better."),
+    Column("coverage_80", "Cover 80", percent, "Honest 80 % intervals cover 80 %."),
+    Column("coverage_95", "Cover 95", percent, "Honest 95 % intervals cover 95 %."),
+    Column("log_intensity_mae", "Log intensity", lambda value: number(value, 3), "Mean absolute error of the log of the whole path; smaller is better."),
+    Column("earth_mover", "Earth mover", significant, "How far the forecast shape has to be moved, in ticks; smaller is better."),
+    Column("n", "Forecasts", count),
+)  # fmt: skip
+_PLACEBO = (
+    Column("world", "World", label),
+    *(column for column in _PAIRED if column.name != "minimum_detectable_bps"),
+    Column("windows", "Windows", count),
+)
+_SLIPPAGE = (
+    Column("size", "Size", significant, "Of the trade, in quote tokens."),
+    Column("side", "Side", label),
+    Column("mean", "Mean, bp", lambda value: number(value, 2)),
+    Column("median", "Median, bp", lambda value: number(value, 2)),
+    Column("largest", "Largest, bp", lambda value: number(value, 2)),
+    Column("quotes", "Quotes", count),
+)
+
+
+def liquidity_sections(run: Material) -> tuple[Section, ...]:
+    """Return every section of a liquidity run between its verdict and the definitions, in order."""
+    axis = time_axis(run)
+    return (
+        data_section(run),
+        _policies_section(run),
+        _statement_section(run),
+        _excess_section(run, axis),
+        _ranges_section(run, axis),
+        _heat_section(run, axis),
+        _frontier_section(run),
+        _forecast_section(run),
+        _checks_section(run),
+        findings_section(run),
+        fits_section(run),
+    )
+
+
+def liquidity_figures(run: Material) -> list[dict[str, str]]:
+    """Return three large numbers of the judged policy for the report's head; none when the policies are missing."""
+    rows = run.own("policies", "net_bps", "fees_bps", "divergence_bps")
+    beside = run.table("policies", "lane", "net_bps", "fees_bps", "divergence_bps")
+    if rows is None or beside is None:
+        return []
+    own = records(rows)[0]
+    others = records(beside[beside["lane"] == run.benchmark])
+    named = (("net_bps", "Net versus hold"), ("fees_bps", "Fees"), ("divergence_bps", "Divergence loss"))
+    return [
+        {
+            "title": title,
+            "value": f"{_bps(own[name])} bp",
+            "interval": _interval(own) if name == "net_bps" else "",
+            "beside": f"{run.benchmark_name} {_bps(others[0][name])}" if others else "",
+        }
+        for name, title in named
+    ]
+
+
+def _policies_section(run: Material) -> Section:
+    """Return net versus hold of every policy with what is known of it, and against the passive one on the same swaps."""
+    lede = "Is there an edge over holding the same tokens? A window is one observation; no row is left out."
+    policies = run.table("policies", "lane", "net_bps", "low", "high")
+    if policies is None:
+        return Section("policies", "Policies", lede, (Absent("policies"), *_paired(run)))
+    shown = _ordered(run, policies)
+    caption = "Net versus hold of every policy, mean of its test windows, in basis points of the capital."
+    table = _flagged(
+        table_of(_with_interval(shown), _POLICIES, caption, "policies.parquet", "verdicts"), shown
+    )
+    return Section("policies", "Policies", lede, (table, edge_chart(shown, run.primary), *_paired(run)))
+
+
+def _paired(run: Material) -> tuple[Block, ...]:
+    paired = run.table("paired", "lane", "difference_bps", "low", "high")
+    if paired is None:
+        return (Absent("paired"),)
+    caption = "Each policy less the passive one on the same swaps, window by window, in basis points of the capital."
+    return (table_of(_with_interval(_ordered(run, paired)), _PAIRED, caption, "paired.parquet"),)
+
+
+def _statement_section(run: Material) -> Section:
+    """Return the profit statement: the judged policy as a waterfall, every policy and every window as rows."""
+    lede = "Fees less divergence loss, gas and conversion is the net against holding."
+    policies = run.table(
+        "policies", "lane", "fees_bps", "divergence_bps", "gas_bps", "conversion_bps", "net_bps"
+    )
+    blocks: list[Block] = []
+    if policies is None:
+        blocks.append(Absent("policies"))
+    else:
+        shown = _ordered(run, policies)
+        blocks += [
+            waterfall_chart(shown.iloc[0], run.lane_name(str(shown["lane"].iloc[0]))),
+            _flagged(table_of(shown, _PARTS, "Profit statement, mean of windows, in basis points of the capital.", "policies.parquet"), shown),
+        ]  # fmt: skip
+    statements = run.table("statements", "lane", "fold", "net")
+    if statements is None:
+        blocks.append(Absent("statements"))
+    else:
+        caption = f"Profit statement of every policy in every window, in {run.manifest.get('numeraire', 'quote tokens')}."
+        rows = _ordered(run, statements)
+        blocks.append(table_of(rows, run.dated(_STATEMENTS), caption, "statements.parquet", "tall"))
+    return Section("statement", "Profit statement", lede, tuple(blocks))
+
+
+def _excess_section(run: Material, axis: TimeAxis | None) -> Section:
+    lede = "Every window begins anew with the same capital, half in each token."
+    equity = run.table("equity", "time", "lane", "fold", "equity", "hold")
+    block: Block = Absent("equity")
+    if equity is not None and axis is not None:
+        block = excess_chart(equity, run, axis)
+    return Section("excess", "Against holding, over time", lede, (block,))
+
+
+def _ranges_section(run: Material, axis: TimeAxis | None) -> Section:
+    """Return the judged policy's ranges over the price, and what it did."""
+    lede = f"Where {run.lane_name(run.primary)} placed liquidity, and where the price went."
+    prices, ranges = (
+        run.table("prices", "time", "close"),
+        run.own("ranges", "start", "end", "lower_price", "upper_price"),
+    )
+    blocks: list[Block] = [
+        Absent(n) for n, table in (("prices", prices), ("ranges", ranges)) if table is None
+    ]
+    if prices is not None and ranges is not None and axis is not None:
+        blocks = [ranges_chart(prices, ranges, run, axis)]
+    actions = run.own("actions", "decided", "executed")
+    if actions is None:
+        blocks.append(Absent("actions"))
+    else:
+        newest = actions.sort_values("executed", ascending=False, kind="stable")
+        caption = f"What {run.lane_name(run.primary)} did, newest first; {len(newest):,} actions in all."
+        blocks.append(table_of(newest, run.dated(_ACTIONS), caption, "actions.parquet", "tall"))
+    return Section("ranges", "Ranges against price", lede, tuple(blocks))
+
+
+def _heat_section(run: Material, axis: TimeAxis | None) -> Section:
+    lede = "Where everybody's liquidity lay, and how the price moved through it."
+    heat = run.table("heat", "time", "low_price", "high_price", "liquidity")
+    block: Block = Absent("heat")
+    if heat is not None and axis is not None:
+        block = heat_chart(heat, run.table("prices", "time", "close"), run, axis)
+    return Section("heat", "Liquidity through time", lede, (block,))
+
+
+def _frontier_section(run: Material) -> Section:
+    """Return net versus hold at each capital and gas: of the judged policy, and folded away of every other one."""
+    lede = "The same decisions by accounts of other sizes that pay other gas: is the account large enough to move its ranges?"
+    frontier = run.table("frontier", "lane", "capital", "gas", "net_bps")
+    if frontier is None:
+        return Section("frontier", "Capital and gas", lede, (Absent("frontier"),))
+    lanes = ordered_lanes(run, frontier["lane"].tolist())
+    tables = [_frontier(run, frontier[frontier["lane"] == lane], lane, i > 0) for i, lane in enumerate(lanes)]
+    return Section("frontier", "Capital and gas", lede, tuple(tables))
+
+
+def _frontier(run: Material, own: pd.DataFrame, lane: str, is_folded: bool) -> Table:
+    gases = sorted(set(own["gas"].astype(float)))
+    found = {(float(r["capital"]), float(r["gas"])): r for r in records(own)}
+    unit = str(run.manifest.get("numeraire", "quote tokens"))
+    rows = tuple(
+        (
+            Cell(significant(capital), is_header=True),
+            *(_frontier_cell(found.get((capital, gas))) for gas in gases),
+        )
+        for capital in sorted(set(own["capital"].astype(float)))
+    )
+    headings = (Heading(f"Capital, {unit}"), *(Heading(f"gas {significant(gas)}") for gas in gases))
+    words = f"{run.lane_name(lane)}: net versus hold in basis points of the capital, by capital and gas of a move in {unit}."
+    return Table(words[:1].upper() + words[1:], headings, rows, "Standard errors below.", is_folded=is_folded)
+
+
+def _frontier_cell(row: dict[str, float] | None) -> Cell:
+    if row is None:
+        return Cell("n/a")
+    error = row.get("standard_error")
+    detail = "" if error is None or pd.isna(error) else f"± {_bps(error)}"
+    return Cell(_bps(row["net_bps"]), detail, "loss" if row["net_bps"] < 0 else "")
+
+
+def _forecast_section(run: Material) -> Section:
+    """Return forecast scores, and where trading was expected against where it happened."""
+    lede = "Where trading would happen is where fees are earned: was it forecast better than by HAR?"
+    blocks: list[Block] = []
+    scores = run.table("forecast_scores", "model")
+    if scores is None:
+        blocks.append(Absent("forecast_scores"))
+    else:
+        caption = "Scores of the liquidity forecasts of the test windows."
+        blocks.append(table_of(scores, _SCORES, caption, "forecast_scores.parquet", "verdicts"))
+    profiles = run.table("profiles", "model", "cutoff", "low_ticks", "forecast_up", "realised_up")
+    if profiles is None:
+        blocks.append(Absent("profiles"))
+    else:
+        blocks += [profile_chart(profiles, is_last=False), profile_chart(profiles, is_last=True)]
+    return Section("forecasts", "Forecast and realised liquidity demand", lede, tuple(blocks))
+
+
+def _checks_section(run: Material) -> Section:
+    """Return placebo rows and what traders would have paid, where they were stored."""
+    lede = "In worlds where nothing can be foreseen no policy may differ from the passive one; and what a trade would have cost."
+    placebo, slippage = (
+        run.table("placebo", "lane", "difference_bps", "low", "high"),
+        run.table("slippage", "size", "side", "slippage_bps"),
+    )
+    blocks: list[Block] = [
+        Absent(n) for n, table in (("placebo", placebo), ("slippage", slippage)) if table is None
+    ]
+    if placebo is not None:
+        caption = "Placebos: each policy less the passive one where nothing can be foreseen; the interval should hold 0."
+        blocks.append(table_of(_with_interval(placebo), _PLACEBO, caption, "placebo.parquet"))
+    if slippage is not None:
+        caption = "Slippage of trades against the replayed pool: average price over the price before, without the fee."
+        blocks.append(table_of(_slippage(slippage), _SLIPPAGE, caption, "slippage.parquet"))
+    return Section("checks", "Placebos and slippage", lede, tuple(blocks))
+
+
+def _slippage(table: pd.DataFrame) -> pd.DataFrame:
+    groups = table.groupby(["size", "side"], sort=True)["slippage_bps"]
+    return groups.agg(mean="mean", median="median", largest="max", quotes="count").reset_index()
+
+
+def _ordered(run: Material, table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with the judged policy first, then the passive one, the others as they were stored."""
+    lanes = ordered_lanes(run, table["lane"].astype(str).tolist())
+    places = table["lane"].astype(str).map({lane: i for i, lane in enumerate(lanes)})
+    return table.loc[places.sort_values(kind="stable").index].reset_index(drop=True)
+
+
+def _with_interval(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(interval=[_interval(row) for row in records(table)])
+
+
+def _interval(row: dict[str, float]) -> str:
+    low, high = row.get("low"), row.get("high")
+    missing = low is None or high is None or pd.isna(low) or pd.isna(high)
+    return "" if missing else f"[{_bps(low)}, {_bps(high)}]"
+
+
+def _flagged(table: Table, frame: pd.DataFrame) -> Table:
+    """Return the table with a line under each policy that is only an upper bound."""
+    bounds = (
+        frame["is_upper_bound"].fillna(False).tolist() if "is_upper_bound" in frame else [False] * len(frame)
+    )
+    rows = tuple(
+        (Cell(row[0].text, BOUND if bound else "", row[0].tone, is_header=True), *row[1:])
+        for row, bound in zip(table.rows, bounds[: len(table.rows)], strict=True)
+    )
+    return Table(table.caption, table.headings, rows, table.note, table.style)
