@@ -7,14 +7,12 @@ from typing import Any, Self
 
 import numpy as np
 
+from data.amm.log_checks import check_swaps
 from data.amm.pool import MAX_TICK, Pool
 from data.amm.pool_log import PoolLog, RangeChanges, SwapPath
 from data.amm.tick_math import MAX_SQRT_X96, MIN_SQRT_X96, Q96, check_sqrt, sqrt_at_tick
-from data.errors import EventGapError, EventOrderError, PoolError, TickError
+from data.errors import EventOrderError, PoolError, TickError
 from data.panel import Times, as_time, read_only
-
-_WILD = 4.0
-"""An execution price so many times off the pool's price is no market: tokens or decimals are swapped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,22 +195,16 @@ class EventLog:
             digest.update(f"{type(event).__name__}{astuple(event)}".encode())
         return digest.hexdigest()
 
-    def check_pool(self, pool: Pool) -> None:
-        """Raise unless the events fit the pool: ranges on its spacing, and swaps that pay the price they passed.
-
-        Raises:
-            TickError: when a range is off the pool's tick spacing.
-            PoolError: when amounts and prices disagree by far: the tokens or their decimals are swapped.
-            EventGapError: when a swap's amounts do not fit the move from the price before it.
-        """
-        before = self.start_sqrt_x96
+    def check_ranges(self, pool: Pool) -> None:
+        """Raise TickError unless every range lies on the tick spacing of a pool."""
         for event in self.events:
             if isinstance(event, RangeEvent):
-                _check_spacing(event, pool)
-            elif isinstance(event, SwapEvent):
-                if before is not None:
-                    _check_execution(event, before, pool.fee)
-                before = event.sqrt_x96
+                try:
+                    pool.check_range(event.tick_lower, event.tick_upper)
+                except TickError as error:
+                    raise TickError(
+                        f"the event at {event.where} does not fit {pool.name}: {error}"
+                    ) from error
 
     def to_pool_log(self, pool: Pool) -> PoolLog:
         """Return the log in floats.
@@ -221,10 +213,14 @@ class EventLog:
         there only when the log is whole.
 
         Raises:
-            PoolError: what ``check_pool`` raises.
+            TickError: when a range is off the pool's tick spacing.
+            PoolError: when amounts, prices and liquidity of a swap do not fit one another: the tokens, their decimals or the
+                fee are not those of the pool, or events are missing.
         """
-        self.check_pool(pool)
-        return PoolLog(pool, self._swap_path(), self._range_changes() if self.is_whole else None)
+        self.check_ranges(pool)
+        swaps = self._swap_path()
+        check_swaps(swaps, pool, 0.0)
+        return PoolLog(pool, swaps, self._range_changes() if self.is_whole else None)
 
     def _swap_path(self) -> SwapPath:
         rows = [row for row, event in enumerate(self.events) if isinstance(event, SwapEvent)]
@@ -272,35 +268,3 @@ class EventLog:
         if late.any():
             row = int(np.flatnonzero(late)[0]) + 1
             raise EventOrderError(f"the event at {self.events[row].where} is earlier than the one before it")
-
-
-def _check_spacing(event: RangeEvent, pool: Pool) -> None:
-    try:
-        pool.check_range(event.tick_lower, event.tick_upper)
-    except TickError as error:
-        raise TickError(f"the event at {event.where} does not fit {pool.name}: {error}") from error
-
-
-def _check_execution(swap: SwapEvent, before: int, fee: float) -> None:
-    """Raise unless the swap's average price, net of the fee, lies between the prices before and after it."""
-    if (swap.amount0 or -swap.amount1) * (swap.sqrt_x96 - before) > 0:
-        raise EventGapError(
-            f"the swap at {swap.where} paid in token{0 if swap.amount0 > 0 else 1}, yet the root price went from {before} to "
-            f"{swap.sqrt_x96}; events are missing before it"
-        )
-    if not swap.amount0 or not swap.amount1:
-        return
-    low, high = sorted(((before / Q96) ** 2, (swap.sqrt_x96 / Q96) ** 2))
-    gross = -swap.amount1 / swap.amount0
-    net = gross / (1.0 - fee) if swap.amount0 > 0 else gross * (1.0 - fee)
-    slack = 1e-9 + 4.0 / abs(swap.amount0) + 4.0 / abs(swap.amount1)
-    if slack < 1.0 and not low / _WILD < net < high * _WILD:
-        raise PoolError(
-            f"the swap at {swap.where} was paid at {net:.6g} token1 per token0 while the pool's price was {low:.6g} to "
-            f"{high:.6g}; the token order or the decimals are swapped"
-        )
-    if not low * (1.0 - slack) <= net <= high * (1.0 + slack):
-        raise EventGapError(
-            f"the swap at {swap.where} was paid at {net:.12g} token1 per token0, which is not between the price before it, "
-            f"{(before / Q96) ** 2:.12g}, and after it, {(swap.sqrt_x96 / Q96) ** 2:.12g}; events are missing before it"
-        )

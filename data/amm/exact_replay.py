@@ -119,10 +119,10 @@ def replay_steps(
     only tells price and liquidity; its positions are those minted since.
 
     Raises:
-        PoolError: when the mint history is missing and no ticks are given, or given beside a whole log; and what
-            ``EventLog.check_pool`` raises.
+        TickError: when a range is off the pool's tick spacing.
+        PoolError: when the mint history is missing and no ticks are given, or given beside a whole log.
     """
-    log.check_pool(pool)
+    log.check_ranges(pool)
     state, begin = replay_start(log, pool, ticks)
     for event in log.events[begin:]:
         if isinstance(event, SwapEvent):
