@@ -76,9 +76,17 @@ def start(terms: PoolTerms, capital: float, sqrt_price: float, time: np.datetime
 
 
 def start_with_position(
-    pool: Pool, ticks: tuple[int, int], liquidity: float, sqrt_price: float, time: np.datetime64
+    pool: Pool,
+    ticks: tuple[int, int],
+    liquidity: float,
+    sqrt_price: float,
+    time: np.datetime64,
+    *,
+    gas: float = 0.0,
 ) -> PoolAccount:
-    """Return an account with one position just opened and nothing beside it; its hold basket is what was deposited.
+    """Return an account with one position just opened and nothing beside it.
+
+    Its hold basket is what was deposited, and the quote tokens that the opening's gas took.
 
     Args:
         pool: of the position.
@@ -86,6 +94,7 @@ def start_with_position(
         liquidity: raw units.
         sqrt_price: of the pool at that time, raw.
         time: when it was opened; later swaps pay it.
+        gas: quote tokens paid for opening it.
 
     Raises:
         TickError: when the range is inverted, off the tick spacing or outside the pool.
@@ -95,7 +104,12 @@ def start_with_position(
     if not (np.isfinite(liquidity) and liquidity > 0):
         raise EngineError(f"liquidity was {liquidity}; it must be finite and above 0")
     position = PoolPosition(*ticks, liquidity, 0.0, 0.0, as_time(time))
-    return _begun(pool, time, sqrt_price, position.amounts(sqrt_price), (position,))
+    amount0, amount1 = position.amounts(sqrt_price)
+    paid0, paid1 = (
+        (gas * 10.0**pool.decimals0, 0.0) if pool.quote == "token0" else (0.0, gas * 10.0**pool.decimals1)
+    )
+    begun = _begun(pool, time, sqrt_price, (amount0 + paid0, amount1 + paid1), (position,))
+    return replace(begun, gas=gas)
 
 
 def _begun(
@@ -105,7 +119,7 @@ def _begun(
     basket: tuple[float, float],
     positions: tuple[PoolPosition, ...],
 ) -> PoolAccount:
-    """Return an account whose basket is idle, or inside its positions."""
+    """Return an account whose basket is idle, or was spent on its positions."""
     idle0, idle1 = (0.0, 0.0) if positions else basket
     return PoolAccount(
         pool=pool,
