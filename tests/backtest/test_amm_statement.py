@@ -15,9 +15,9 @@ from backtest.amm.efficiency import concentration, full_range_value, range_effic
 from backtest.amm.policies.base import RangeDecision, WantedRange
 from backtest.amm.statement import full_range_fees, in_currency, rewards, statement
 from data.amm.event_file import event_log
-from data.amm.event_log import CollectEvent, LiquidityEvent, SwapEvent
+from data.amm.event_log import SwapEvent
 from data.amm.pool import Pool
-from data.amm.pool_log import SwapPath
+from data.amm.round_trips import round_trips
 from data.amm.swap_file import swap_path
 from data.errors import TickError
 
@@ -182,49 +182,25 @@ def test_in_dollars_every_amount_is_multiplied_and_no_share_changes():
 USDC = Pool(token0="USDC", token1="WETH", decimals0=6, decimals1=18, fee_pips=500, quote="token0")
 
 
-def closed_the_same_day(events):
-    """Yield (rows of mint and burn, mint, what was paid out above the principal) of positions that lived within the log."""
-    for row, mint in enumerate(events):
-        if not (isinstance(mint, LiquidityEvent) and mint.liquidity > 0):
-            continue
-        ticks = (mint.tick_lower, mint.tick_upper)
-        same = [
-            (later, each)
-            for later, each in enumerate(events)
-            if isinstance(each, LiquidityEvent | CollectEvent) and (each.tick_lower, each.tick_upper) == ticks
-        ]
-        burns = [
-            later
-            for later, each in same
-            if isinstance(each, LiquidityEvent) and each.liquidity == -mint.liquidity
-        ]
-        burn = min((later for later in burns if later > row), default=None)
-        if burn is None:
-            continue
-        paid = next((each for later, each in same if later > burn and isinstance(each, CollectEvent)), None)
-        if paid is not None and paid.block == events[burn].block:
-            gave = events[burn]
-            yield (row, burn), mint, (paid.amount0 - abs(gave.amount0), paid.amount1 - abs(gave.amount1))
-
-
-def fees_between(events, rows, mint):
-    """Return the account of a position that earns of the swaps between two rows, which get an instant each."""
-    roots = [event.sqrt_x96 / 2**96 for event in events[: rows[0]] if isinstance(event, SwapEvent)][-1:]
-    roots += [event.sqrt_x96 / 2**96 for event in events[rows[0] : rows[1]] if isinstance(event, SwapEvent)]
-    swaps = worlds.path_of(roots)
-    ticks = (mint.tick_lower, mint.tick_upper)
-    account = start_with_position(USDC, ticks, float(mint.liquidity), roots[0], BEGIN)
-    return advance(account, swaps, BEGIN + HOUR * np.array([48]), worlds.terms_of(USDC)).account
+def fees_of(trip, events):
+    """Return the account of a position that earns of the swaps between its mint and its burn, each of which gets an instant."""
+    before = [event.sqrt_x96 for event in events[: trip.opened] if isinstance(event, SwapEvent)]
+    during = [event.sqrt_x96 for event in events[trip.opened : trip.closed] if isinstance(event, SwapEvent)]
+    roots = [root / 2**96 for root in (before[-1], *during)]
+    ticks = (trip.tick_lower, trip.tick_upper)
+    account = start_with_position(USDC, ticks, float(trip.liquidity), roots[0], BEGIN)
+    return advance(
+        account, worlds.path_of(roots), BEGIN + HOUR * np.array([48]), worlds.terms_of(USDC)
+    ).account
 
 
 @pytest.mark.shared_data
 def test_fees_of_positions_opened_and_closed_on_a_real_day_are_those_collected(shared_data):
     table = pd.read_csv(shared_data / "amm" / "eth_usdc_weth_005_2024-01-05_events.csv.gz", dtype=str)
-    events = event_log(table).events
-    errors = []
-    for rows, mint, collected in closed_the_same_day(events):
-        account = fees_between(events, rows, mint)
-        paid = account.value(*map(float, collected))
+    log, errors = event_log(table), []
+    for trip in round_trips(log):
+        account = fees_of(trip, log.events)
+        paid = account.value(float(trip.fees0), float(trip.fees1))
         if paid > 0:
             errors.append(abs(account.fees / paid - 1.0))
     assert len(errors) == 35
@@ -235,7 +211,7 @@ def test_fees_of_positions_opened_and_closed_on_a_real_day_are_those_collected(s
 @pytest.mark.shared_data
 def test_two_years_of_the_full_range_earn_some_four_fifths_of_an_eighth_of_the_variance(shared_data):
     pool = Pool(token0="WBTC", token1="WETH", decimals0=8, decimals1=18, fee_pips=3000)
-    swaps: SwapPath = swap_path(
+    swaps = swap_path(
         pd.read_parquet(shared_data / "amm" / "eth_wbtc_weth_030_swaps_2021-05_2023-04.parquet"), pool
     )
     begin = swaps.times[0] - np.timedelta64(1, "s")
