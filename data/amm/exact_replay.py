@@ -131,6 +131,8 @@ def replay_steps(
             step = _liquidity_step(state, event, log.is_whole)
         elif isinstance(event, CollectEvent):
             step = _collect_step(state, event, log.is_whole)
+        else:
+            raise PoolError(f"the event at {event.where} is neither swap, mint, burn nor collect")
         yield step
         state = step.after
 
@@ -189,7 +191,10 @@ def _liquidity_step(pool: ExactPool, event: LiquidityEvent, is_whole: bool) -> R
     key = PositionKey(event.owner, event.tick_lower, event.tick_upper)
     held = pool.positions.get(key, PositionState()).liquidity
     if event.is_mint:
-        after, *charged = mint(pool, key, event.liquidity)
+        try:
+            after, *charged = mint(pool, key, event.liquidity)
+        except PoolError as error:
+            return ReplayStep(event, pool, pool, None, _finding(event, "mint", f"is refused: {error}"))
     elif held and held >= -event.liquidity:
         after, *charged = burn(pool, key, -event.liquidity)
     elif is_whole:
