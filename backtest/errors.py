@@ -4,6 +4,7 @@ WayfoldError
 └── BacktestError
     ├── FoldError      folds overlap, leak or do not fit the data
     ├── EngineError    bars, targets or rules the engine cannot take
+    │   └── RefusedError   an account of a pool cannot do what was decided
     ├── MetricError    a metric was given returns, equity or settings it cannot take
     ├── RunError       a run record is missing, damaged or unfinished
     └── LintError      a table of features or a model is built in a way that cannot be honest
@@ -25,6 +26,10 @@ class FoldError(BacktestError):
 
 class EngineError(BacktestError):
     """The engine was given bars, targets or rules it cannot take."""
+
+
+class RefusedError(EngineError):
+    """An account of a pool cannot do what was decided; ``rebalance`` turns it into a refused action that says why."""
 
 
 class MetricError(BacktestError):

@@ -10,11 +10,7 @@ from dataclasses import dataclass
 
 from backtest.amm.account import PoolAccount
 from backtest.amm.terms import PoolTerms
-from backtest.errors import EngineError
-
-
-class RefusedError(EngineError):
-    """An account cannot do what was decided; the message says why."""
+from backtest.errors import RefusedError
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from backtest.amm.account import PoolAccount, PoolPosition
-from backtest.amm.conversion import Conversion, Market, Needs, RefusedError, conversion_for, market_of
+from backtest.amm.conversion import Conversion, Market, Needs, conversion_for, market_of
 from backtest.amm.policies.base import RangeDecision, WantedRange
 from backtest.amm.terms import PoolTerms
-from backtest.errors import EngineError
+from backtest.errors import EngineError, RefusedError
 from data.amm.pool import Pool
 
 _DUST = 1e-12
