@@ -38,3 +38,20 @@ GLOSSARY: Final[tuple[tuple[str, str], ...]] = (
     ("n/a", "Not available: the sample is too short for the figure, or the figure has no meaning there."),
 )  # fmt: skip
 """Term and definition, in the order a reader meets them."""
+
+LIQUIDITY_GLOSSARY: Final[tuple[tuple[str, str], ...]] = (
+    ("Range", "Two prices between which liquidity is offered. It earns fees while the price is between them and nothing outside."),
+    ("Hold", "The tokens an account had at the start of a window, left alone. Net versus hold is what acting as a provider added."),
+    ("Divergence loss", "What the tokens held gained more than the position without its fees: the pool sells what rises and buys what falls."),
+    ("Loss versus rebalancing", "LVR: what an account that holds the position's tokens and trades them at the reference price earns more than the position without its fees. It depends on the reference and on how often it is looked at."),
+    ("Conversion", "What swapping tokens to fit a new range costs: the pool's fee and the price impact."),
+    ("Gas", "What the chain takes for closing, converting and opening."),
+    ("Capital efficiency", "Liquidity that a unit of capital gives in its range, as a multiple of the full range."),
+    ("Window", "Thirty days or so on which a policy is tested, one observation. Its settings were chosen on the window before, its models fitted on those before that."),
+    ("Minimum detectable edge", "The mean that so many windows would have shown with a chance of 80 %; a smaller one could not have been told from luck."),
+    ("Upper bound", "A policy that looks at the future. It says how much there was to gain and is no result."),
+    ("Tick-traversal profile", "How far the price travels, up and down, in each band of prices. It is the fee income of a unit of liquidity there."),
+    ("Slippage", "How much worse than the price before it a trade's average price is, without the fee."),
+    ("Basis point", "A hundredth of a per cent, here of the capital at the start of a window."),
+)  # fmt: skip
+"""Terms of a liquidity run, before those of every run."""

@@ -54,6 +54,7 @@ _POLICIES = (
     Column("interval", "Interval", text, POLICY_HELP["interval"]),
     Column("holm_p", "Holm p", p_value, POLICY_HELP["holm_p"], missing="not tested"),
     Column("minimum_detectable_bps", "Detectable", _bps, POLICY_HELP["minimum_detectable_bps"]),
+    Column("windows", "Windows", count),
     Column("verdict", "Verdict", text),
 )
 _PARTS = (
@@ -68,7 +69,6 @@ _PARTS = (
     Column("capital_efficiency", "Efficiency", lambda value: number(value, 2), POLICY_HELP["capital_efficiency"]),
     Column("rebalances", "Moves", _bps, "Of ranges a window, the first opening left out."),
     Column("entropy", "Entropy", number, POLICY_HELP["entropy"], missing="rule"),
-    Column("windows", "Windows", count),
 )  # fmt: skip
 _PAIRED = (
     Column("lane", "Policy", label),
@@ -273,12 +273,12 @@ def _frontier(run: Material, own: pd.DataFrame, lane: str, is_folded: bool) -> T
     unit = str(run.manifest.get("numeraire", "quote tokens"))
     rows = tuple(
         (
-            Cell(significant(capital), is_header=True),
+            Cell(f"{capital:,.10g}", is_header=True),
             *(_frontier_cell(found.get((capital, gas))) for gas in gases),
         )
         for capital in sorted(set(own["capital"].astype(float)))
     )
-    headings = (Heading(f"Capital, {unit}"), *(Heading(f"gas {significant(gas)}") for gas in gases))
+    headings = (Heading(f"Capital, {unit}"), *(Heading(f"gas {gas:g}") for gas in gases))
     words = f"{run.lane_name(lane)}: net versus hold in basis points of the capital, by capital and gas of a move in {unit}."
     return Table(words[:1].upper() + words[1:], headings, rows, "Standard errors below.", is_folded=is_folded)
 

@@ -5,7 +5,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from bokeh.models import ColumnDataSource, FixedTicker, LogColorMapper, Range1d
+from bokeh.models import (
+    BasicTicker,
+    ColumnDataSource,
+    FixedTicker,
+    LogColorMapper,
+    NumeralTickFormatter,
+    Range1d,
+)
 from bokeh.models.annotations import Span
 
 from backtest.report.blocks import Chart, Key
@@ -20,7 +27,7 @@ from data.panel import Floats
 PRICE_ROOM = 0.25
 """Share of the price's own spread that the ranges chart shows beyond its extremes."""
 
-MODEL_ROLES = ("net", "benchmark", "gross")
+MODEL_ROLES = ("net", "benchmark", "ink")
 LEAST_SHOWN = 0.002
 """Bins with less than this share of the largest one, on both ends of a profile, are not drawn."""
 
@@ -92,15 +99,13 @@ def edge_chart(policies: pd.DataFrame, primary: str) -> Chart:
             "to": f"@high{{{BPS}}}",
         }
         add_hover(plot, dots, hover, mode="mouse")
-    plot.add_layout(
-        Span(location=0, dimension="height", line_color=color("muted"), line_width=1, level="underlay")
-    )
-    plot.yaxis.ticker = FixedTicker(ticks=levels.tolist())
+    _zero_upright(plot)
+    plot.yaxis.ticker = FixedTicker(ticks=list(range(count)))
     plot.yaxis.major_label_overrides = {
         int(level): chart_text(label(lane))[:22] for level, lane in zip(levels, policies["lane"], strict=True)
     }
     plot.ygrid.grid_line_color = None
-    plot.xaxis.axis_label = "Net versus hold, basis points of the capital a window"
+    plot.xaxis.axis_label = "Basis points of the capital, a window"
     words = {
         "net": "judged policy",
         "benchmark": "other policies",
@@ -118,43 +123,60 @@ def waterfall_chart(row: "pd.Series[Any]", name: str) -> Chart:
         row: its row of the stored policies.
         name: the policy in words.
     """
-    steps = [
-        float(row["fees_bps"]),
-        *(-float(row[part]) for part in ("divergence_bps", "gas_bps", "conversion_bps")),
-    ]
-    ends = np.cumsum(steps)
-    starts = np.concatenate([[0.0], ends[:-1]])
-    bars = [*zip(starts, ends, strict=True), (0.0, float(row["net_bps"]))]
-    names = ["Fees", "Divergence", "Gas", "Conversion", "Net"]
-    if "lvr_bps" in row and not pd.isna(row["lvr_bps"]):
-        bars.append((0.0, -float(row["lvr_bps"])))
-        names.append("LVR, beside")
-    plot = plain_figure(height=280, x_range=(-0.6, len(bars) - 0.4), number_format=BPS)
-    roles = ["net" if end >= start else "benchmark" for start, end in bars]
-    roles[4:] = ["ink", *["naive"] * (len(bars) - 5)]
-    for at, ((start, end), role, title) in enumerate(zip(bars, roles, names, strict=True)):
-        source = ColumnDataSource(
-            {"at": [float(at)], "low": [min(start, end)], "high": [max(start, end)], "step": [end - start]}
-        )
-        drawn = plot.vbar(
-            "at", top="high", bottom="low", width=0.62, source=source, color=color(role), line_color=None
+    bars = _statement_bars(row)
+    count = len(bars)
+    least, most = (choose(at for bar in bars for at in bar[1:3]) for choose in (min, max))
+    span = most - least or 1.0
+    # On a phone a number takes nearly a third of the width.
+    reach = (least - 0.05 * span, most + 0.32 * span)
+    plot = plain_figure(height=70 + 34 * count, x_range=reach, y_range=(-0.6, count - 0.4))
+    plot.xaxis.formatter = NumeralTickFormatter(format=BPS)
+    for i, (title, start, end, role) in enumerate(bars):
+        level, low, high = float(count - 1 - i), min(start, end), max(start, end)
+        source = ColumnDataSource({"level": [level], "low": [low], "high": [high], "step": [end - start]})
+        drawn = plot.hbar(
+            "level", left="low", right="high", height=0.62, source=source, color=color(role), line_color=None
         )
         add_hover(plot, drawn, {title: f"@step{{{BPS}}} bp"}, mode="mouse")
         plot.text(
-            [float(at)], [max(start, end)], [number(end - start, 1)], y_offset=-4, text_align="center",
+            [high], [level], [number(end - start, 1)], x_offset=6, text_baseline="middle",
             text_color=color("muted"), text_font_size="12px",
         )  # fmt: skip
-    joins = np.arange(4, dtype=float)
-    plot.segment(joins + 0.31, ends, joins + 0.69, ends, line_color=color("muted"), line_dash="dotted")
-    plot.add_layout(
-        Span(location=0, dimension="width", line_color=color("muted"), line_width=1, level="underlay")
-    )
-    plot.xaxis.ticker = FixedTicker(ticks=list(range(len(bars))))
-    plot.xaxis.major_label_overrides = dict(enumerate(names))
-    plot.y_range.range_padding = 0.15
+    ends = np.array([end for _, _, end, _ in bars[:4]])
+    levels = count - 1.0 - np.arange(4)
+    plot.segment(ends, levels - 0.31, ends, levels - 0.69, line_color=color("muted"), line_dash="dotted")
+    _zero_upright(plot)
+    plot.yaxis.ticker = FixedTicker(ticks=list(range(count)))
+    plot.yaxis.major_label_overrides = {count - 1 - i: title for i, (title, *_) in enumerate(bars)}
+    plot.ygrid.grid_line_color = None
+    plot.xaxis.axis_label = "Basis points of the capital, a window"
     keys = (Key("adds", "net", "box"), Key("takes", "benchmark", "box"), Key("net versus hold", "ink", "box"))
-    caption = f"{name}: basis points of the capital, mean of windows. LVR is another measure of the same loss and no part of the sum."
+    caption = f"{name}, mean of windows. LVR, loss versus rebalancing, measures the price risk in another way and is no part of the sum."
     return Chart("waterfall", plot, "From fees to net", caption, keys)
+
+
+def _statement_bars(row: "pd.Series[Any]") -> list[tuple[str, float, float, str]]:
+    """Return title, start, end and colour role of each bar, in basis points."""
+    bars, at = [], 0.0
+    for title, part, sign in (
+        ("Fees", "fees_bps", 1),
+        ("Divergence", "divergence_bps", -1),
+        ("Gas", "gas_bps", -1),
+        ("Conversion", "conversion_bps", -1),
+    ):
+        end = at + sign * float(row[part])
+        bars.append((title, at, end, "net" if end >= at else "benchmark"))
+        at = end
+    bars.append(("Net", 0.0, float(row["net_bps"]), "ink"))
+    if "lvr_bps" in row and not pd.isna(row["lvr_bps"]):
+        bars.append(("LVR, beside", 0.0, -float(row["lvr_bps"]), "naive"))
+    return bars
+
+
+def _zero_upright(plot: Any) -> None:
+    plot.add_layout(
+        Span(location=0, dimension="height", line_color=color("muted"), line_width=1, level="underlay")
+    )
 
 
 def excess_chart(equity: pd.DataFrame, run: Material, axis: TimeAxis) -> Chart:
@@ -302,10 +324,11 @@ def _heat_cells(filled: pd.DataFrame, heat: pd.DataFrame, end: float) -> dict[st
     instants = np.unique(milliseconds(heat["time"]))
     time = milliseconds(filled["time"])
     until = np.append(instants[1:], max(end, instants[-1]))[np.searchsorted(instants, time)]
+    drawn, filled = until > time, filled[until > time]
     columns = {"low": "low_price", "high": "high_price", "liquidity": "liquidity"}
     return {
-        "time": time,
-        "until": until,
+        "time": time[drawn],
+        "until": until[drawn],
         **{name: filled[c].to_numpy(np.float32) for name, c in columns.items()},
     }
 
@@ -326,6 +349,7 @@ def profile_chart(profiles: pd.DataFrame, *, is_last: bool) -> Chart:
     for role, model in list(zip(MODEL_ROLES, models, strict=False))[::-1]:
         _draw_forecast(plot, means[means["model"].astype(str) == model], model, role)
     plot.add_layout(Span(location=0, dimension="width", line_color=color("muted"), line_width=1))
+    plot.xaxis.ticker = BasicTicker(desired_num_ticks=4)
     plot.xaxis.axis_label = "Ticks from the price at the cutoff"
     plot.yaxis.axis_label = "Path, share of the root price"
     keys = (
@@ -337,8 +361,8 @@ def profile_chart(profiles: pd.DataFrame, *, is_last: bool) -> Chart:
         if is_last
         else f"mean of {chosen['cutoff'].nunique():,} cutoffs"
     )
-    left_out = profiles["model"].nunique() - len(models)
-    more = f" {left_out} more models are in profiles.parquet." if left_out else ""
+    others = [label(model) for model in dict.fromkeys(profiles["model"]) if str(model) not in models]
+    more = f" Not drawn: {', '.join(others)}." if others else ""
     caption = f"Path length by bin, {when}: above the axis upwards, below it downwards. It is fee income per unit of liquidity.{more}"
     name = "last" if is_last else "mean"
     return Chart(

@@ -35,6 +35,22 @@ MEANINGS = {
     "too few forecasts to tell": (
         "There are not enough forecasts whose truth is known to tell skill from luck, either way."
     ),
+    "no edge shown": (
+        "Over the test windows the judged policy was not told apart from holding the same tokens: what it earned in fees and what "
+        "it lost otherwise may differ by luck alone."
+    ),
+    "loses to holding": (
+        "The judged policy earned less in fees than it lost to divergence, gas and conversion, by more than chance explains. "
+        "Holding the same tokens would have been better."
+    ),
+    "beats holding": (
+        "The judged policy earned more in fees than it lost otherwise, by more than chance explains, after correcting for the "
+        "policies tried beside it. That is about this pool and these windows and promises nothing."
+    ),
+    "too few windows": "There are not enough test windows to tell an edge from luck, either way.",
+    "upper bound, sees the future": (
+        "The judged policy looks at what is still to come. Its figures bound what could be earned and are no result."
+    ),
 }
 
 _PERCENT = {
@@ -64,7 +80,7 @@ def verdict_words(run: Material) -> dict[str, Any]:
     trials = run.manifest.get("trials") or {}
     return {
         "status": f"{status[:1].upper()}{status[1:]} {scope}".strip(),
-        "tone": status.replace(" ", "-") if status in MEANINGS else "unknown",
+        "tone": status.replace(",", "").replace(" ", "-") if status in MEANINGS else "unknown",
         "meaning": MEANINGS.get(status, "This run stored no verdict, so nothing is claimed."),
         "sentences": [str(sentence) for sentence in verdict.get("sentences") or ()],
         "trials": str(trials.get("sentence", f"The number of trials was {NOT_STORED}.")),

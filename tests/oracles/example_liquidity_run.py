@@ -135,7 +135,7 @@ def _policies(statements) -> pd.DataFrame:
 
 
 def _paired(statements) -> pd.DataFrame:
-    wide = statements.pivot(index="fold", columns="lane", values="net_bps")
+    wide = statements.pivot_table(index="fold", columns="lane", values="net_bps", sort=False)
     rows = []
     for lane in wide.columns.drop("full_range"):
         apart = wide[lane] - wide["full_range"]
