@@ -1,4 +1,4 @@
-"""Quotes: one simulated world under the plain curve and under a quote anchored to the reference price, by three goals.
+"""Anchored quote: one simulated world under the plain curve and under a quote anchored to the reference price, by three goals.
 
 The source paper (Lim 2022, arXiv 2211.01346, abstract) wants "market equilibrium pricing" in place of the curve and names its
 goals: divergence loss, slippage and capital efficiency. Its formula is not public to us. **Our interpretation**: before each

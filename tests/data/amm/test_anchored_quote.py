@@ -1,4 +1,4 @@
-"""Quotes: the paper's goals under the curve and under an anchored quote, by hand and by what must hold."""
+"""Anchored quote: the paper's goals under the curve and under an anchored quote, by hand and by what must hold."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 
 from data.amm.pool import Pool, sqrt_of, tick_of
 from data.amm.pool_log import PoolLog, SwapPath
-from data.amm.quotes import compare_quotes
+from data.amm.anchored_quote import compare_quotes
 from data.amm.simulator import Simulation, reference_of, simulate
 from data.amm.world import PoolWorld
 from data.errors import PoolError, TickError
