@@ -64,12 +64,18 @@ def conventions(contest: Contest) -> list[str]:
     spec, pool = contest.spec, contest.terms.pool
     return [
         f"Money is in {pool.numeraire}; basis points are of the capital at the start of each window.",
-        f"A window is {spec.windows.bars} bars and one observation; settings are chosen on the window before, models fitted on "
-        f"the {spec.windows.train} before that and again with it; {spec.windows.embargo} bars are left out in between.",
-        f"Intervals are 95 % percentile intervals of a circular block bootstrap of windows (blocks of {BLOCK}, {RESAMPLES:,} "
-        "resamples); p-values are one-sided and Holm-adjusted for the policies asked for.",
-        "Divergence is what the entry's basket gained more than the position without its fees; it is never re-based. Net versus "
-        "holding = fees - divergence - gas - conversion.",
+        (
+            f"A window is {spec.windows.bars} bars and one observation; settings are chosen on the window before, models fitted on "
+            f"the {spec.windows.train} before that and again with it; {spec.windows.embargo} bars are left out in between."
+        ),
+        (
+            f"Intervals are 95 % percentile intervals of a circular block bootstrap of windows (blocks of {BLOCK}, {RESAMPLES:,} "
+            "resamples); p-values are one-sided and Holm-adjusted for the policies asked for."
+        ),
+        (
+            "Divergence is what the entry's basket gained more than the position without its fees; it is never re-based. Net versus "
+            "holding = fees - divergence - gas - conversion."
+        ),
         "Loss versus rebalancing is against the pool's own price at the bar ends, in exact steps.",
         f"The reference on the same swaps is {PASSIVE}.",
     ]
@@ -83,10 +89,14 @@ def assumptions(contest: Contest) -> list[str]:
         "those of a position too small to matter, as on arbitrage flow"
     )  # fmt: skip
     return [
-        f"Each account starts with {spec.capital:g} {pool.numeraire}, half in each token; that split is free, and the basket is "
-        "what it is compared with.",
-        f"A move costs {costs.burn_gas:g} to close, {costs.swap_gas:g} to convert and {costs.mint_gas:g} to open, in "
-        f"{pool.numeraire}; conversions pay {fee:.2%}{' and the price impact' if costs.impact else ''}.",
+        (
+            f"Each account starts with {spec.capital:g} {pool.numeraire}, half in each token; that split is free, and the basket is "
+            "what it is compared with."
+        ),
+        (
+            f"A move costs {costs.burn_gas:g} to close, {costs.swap_gas:g} to convert and {costs.mint_gas:g} to open, in "
+            f"{pool.numeraire}; conversions pay {fee:.2%}{' and the price impact' if costs.impact else ''}."
+        ),
         f"A decision is carried out after the first swap {costs.latency_seconds:g} seconds or more later, at its price.",
         f"Fees follow the exact path of every swap through the range, net of the protocol's cut; they are {shared}.",
     ]

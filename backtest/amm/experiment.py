@@ -14,7 +14,6 @@ from backtest.amm.contest import Contest, judge_window, make_contest
 from backtest.amm.frontier import frontier_summary, frontier_table
 from backtest.amm.policies.base import LIQUIDITY_POLICIES
 from backtest.amm.scenery import scenery_tables
-from backtest.amm.scoring import forecast_tables, window_losses
 from backtest.amm.spec import EXPERIMENT, PASSIVE, LiquiditySpec
 from backtest.amm.tables import joined_windows, paired_table, policies_table, window_tables
 from backtest.amm.windows import JudgedWindow, judged_windows
@@ -25,6 +24,7 @@ from backtest.trials import Trial, add_trials, digest_of, sharpe_of, span_of, tr
 from data.findings import findings_frame
 from data.history import History
 from data.quality import check_panel
+from forecast.liquidity_scores import liquidity_losses, liquidity_profiles, scores_of
 
 
 def liquidity_id(spec: LiquiditySpec, history: History) -> str:
@@ -76,7 +76,8 @@ def _window(
         made = {
             **window_tables(contest, outcome),
             "frontier": frontier_table(contest, outcome),
-            **window_losses(contest, outcome),
+            "forecast_losses": liquidity_losses(outcome.forecasts, contest.history),
+            "profiles": liquidity_profiles(outcome.forecasts, contest.history),
         }
         _keep(made, folder)
     return {path.stem: pd.read_parquet(path) for path in sorted(folder.glob("*.parquet"))}
@@ -101,7 +102,7 @@ def _summaries(
         "paired": paired_table(contest, tables["statements"], PASSIVE),
         "frontier": frontier_summary(tables["frontier"]),
         "findings": findings_frame(check_panel(contest.history)),
-        **forecast_tables(contest, tables),
+        "forecast_scores": scores_of(tables["forecast_losses"]),
         **scenery_tables(contest, windows),
     }
 

@@ -1,6 +1,7 @@
 """Scenery: what the pool looked like in the test windows: its price, and its liquidity by price through time."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -9,19 +10,28 @@ from backtest.amm.contest import Contest
 from backtest.amm.walk import pool_log
 from backtest.amm.windows import JudgedWindow
 from data.amm.pool import LOG_TICK, tick_of
+from data.amm.quote import Trade, quote
 from data.amm.tick_map import liquidity_profile, tick_map
+from data.errors import EventGapError
 from data.panel import Floats
 
 POINTS = 2000
 MOMENTS = 60
 PRICE_BINS = 60
+TRADES = (0.1, 1.0, 10.0)
+"""Sizes of the trades that are quoted, in multiples of the capital."""
+
 MARGIN = 0.25
 """Share of the price's own spread, in ticks, that the heat map shows beyond its extremes."""
 
 
 def scenery_tables(contest: Contest, windows: Sequence[JudgedWindow]) -> dict[str, pd.DataFrame]:
-    """Return the tables ``prices`` and ``heat`` of the span of all test windows."""
-    return {"prices": prices_table(contest, windows), "heat": heat_table(contest, windows)}
+    """Return the tables ``prices``, ``heat`` and ``slippage`` of the span of all test windows."""
+    return {
+        "prices": prices_table(contest, windows),
+        "heat": heat_table(contest, windows),
+        "slippage": slippage_table(contest, windows),
+    }
 
 
 def prices_table(contest: Contest, windows: Sequence[JudgedWindow]) -> pd.DataFrame:
@@ -55,6 +65,30 @@ def heat_table(contest: Contest, windows: Sequence[JudgedWindow]) -> pd.DataFram
         for time in history.times[_rows(windows, MOMENTS)]
     ]
     return pd.concat(parts, ignore_index=True)
+
+
+def slippage_table(contest: Contest, windows: Sequence[JudgedWindow]) -> pd.DataFrame:
+    """Return what a trader would have paid at the start of each window: columns time, size, side, slippage_bps.
+
+    Sizes are multiples of the experiment's capital, in quote tokens, beyond the fee. Without a history of liquidity changes,
+    and where liquidity runs out before the trade is filled, there is no row.
+    """
+    columns = ["time", "size", "side", "slippage_bps"]
+    log, history = pool_log(contest.history), contest.history
+    sides: tuple[Literal["buy", "sell"], ...] = ("buy", "sell")
+    rows = []
+    for time in history.times[[window.test.first for window in windows]] if log.changes is not None else ():
+        known = log.until(time)
+        ticks, root = tick_map(known.changes), float(known.swaps.sqrt_after[-1])
+        for multiple in TRADES:
+            size = multiple * contest.spec.capital
+            for side in sides:
+                try:
+                    found = quote(log.pool, ticks, root, Trade(side=side, size=size, unit="quote"))
+                except EventGapError:
+                    continue
+                rows.append((time, size, side, found.slippage_bps))
+    return pd.DataFrame(rows, columns=columns).astype({"time": "datetime64[ns]"})
 
 
 def _rows(windows: Sequence[JudgedWindow], points: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -8,19 +8,24 @@ import pandas as pd
 
 from backtest.amm.contest import Contest, Judged, WindowOutcome
 from backtest.amm.inference import WindowMean, holm_p_values, verdict, window_mean
+from backtest.amm.statement import Statement, in_currency, statement
 from backtest.amm.walk import Played
 from backtest.amm.windows import span_times
 from data.amm.pool import Pool, sqrt_of
 from forecast.randomness import RandomStreams
 
-STATEMENT_COLUMNS: tuple[str, ...] = (
-    "lane", "fold", "start", "end", "capital", "fees", "divergence", "gas", "conversion", "net", "net_bps", "lvr",
-    "in_range_share", "capital_efficiency", "rebalances", "entropy", "chosen",
+MONEY: tuple[str, ...] = ("capital", "fees", "divergence", "gas", "conversion", "net", "net_bps", "lvr")
+RATIOS: tuple[str, ...] = (
+    "in_range_share", "capital_efficiency", "concentration", "fee_apr", "fees_over_lvr", "rebalances",
 )  # fmt: skip
+"""Parts of a statement that are stored as they are; see ``backtest.amm.statement``."""
+
 SHARES: tuple[str, ...] = ("fees", "divergence", "gas", "conversion", "lvr")
 """Parts of a statement that the summary gives in basis points of the capital."""
 
-AVERAGES: tuple[str, ...] = ("in_range_share", "capital_efficiency", "rebalances", "entropy")
+AVERAGES: tuple[str, ...] = (
+    "in_range_share", "capital_efficiency", "concentration", "fee_apr", "rebalances", "entropy",
+)  # fmt: skip
 
 
 def window_tables(contest: Contest, outcome: WindowOutcome) -> dict[str, pd.DataFrame]:
@@ -29,10 +34,7 @@ def window_tables(contest: Contest, outcome: WindowOutcome) -> dict[str, pd.Data
     pool = contest.terms.pool
     return {
         "equity": _stacked(_equity(each, fold) for each in outcome.judged),
-        "statements": pd.DataFrame(
-            [_statement(contest, each, fold, times[0], times[-1]) for each in outcome.judged],
-            columns=list(STATEMENT_COLUMNS),
-        ),
+        "statements": pd.DataFrame([_statement(contest, each, fold) for each in outcome.judged]),
         "actions": _actions(pool, outcome.judged, fold),
         "ranges": _ranges(pool, outcome.judged, fold, times[-1]),
         "fits": _fits(outcome),
@@ -45,30 +47,27 @@ def _equity(judged: Judged, fold: int) -> pd.DataFrame:
     return pd.DataFrame({"lane": judged.lane, "fold": fold, **columns})
 
 
-def _statement(
-    contest: Contest, judged: Judged, fold: int, start: np.datetime64, end: np.datetime64
-) -> dict[str, Any]:
-    account, capital = judged.played.state.account, contest.spec.capital
+def _statement(contest: Contest, judged: Judged, fold: int) -> dict[str, Any]:
+    made = statement(judged.played.state.account)
     entropies = [each.entropy for each in judged.played.decisions if not np.isnan(each.entropy)]
     return {
         "lane": judged.lane,
         "fold": fold,
-        "start": start,
-        "end": end,
-        "capital": capital,
-        "fees": account.fees,
-        "divergence": account.divergence,
-        "gas": account.gas,
-        "conversion": account.conversion,
-        "net": account.net,
-        "net_bps": account.net / capital * 1e4,
-        "lvr": account.lvr,
-        "in_range_share": account.bars_in_range / account.bars,
-        "capital_efficiency": account.concentration / account.bars,
-        "rebalances": float(max(0, account.actions - 1)),
+        "start": made.start,
+        "end": made.end,
+        **{name: getattr(made, name) for name in (*MONEY, *RATIOS)},
+        "net_usd": _net_in_usd(contest, made),
         "entropy": float(np.mean(entropies)) if entropies else float("nan"),
         "chosen": judged.chosen,
     }
+
+
+def _net_in_usd(contest: Contest, made: Statement) -> float:
+    """Return net versus hold in USD at the statement's end; NaN where the data give no price of the quote token."""
+    panel = contest.history.panel
+    if "usd" not in panel.fields:
+        return float("nan")
+    return in_currency(made, float(panel.until(made.end).field("usd")[-1, 0]), "USD").net
 
 
 def _actions(pool: Pool, judged: Sequence[Judged], fold: int) -> pd.DataFrame:

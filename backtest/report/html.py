@@ -12,7 +12,8 @@ from backtest.errors import RunError
 from backtest.report.blocks import Chart, Section
 from backtest.report.compute import compute_section
 from backtest.report.embedding import embedded, script_json
-from backtest.report.glossary import GLOSSARY
+from backtest.report.glossary import GLOSSARY, LIQUIDITY_GLOSSARY
+from backtest.report.liquidity import liquidity_figures, liquidity_sections
 from backtest.report.luck import luck_section
 from backtest.report.material import Material
 from backtest.report.overview import data_section, key_figures, metrics_section, provenance, verdict_words
@@ -73,7 +74,8 @@ def write_report(manifest: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]
 def render_report(manifest: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> str:
     """Return the HTML of a run's report; the same run gives the same text."""
     run = Material(manifest, tables)
-    sections = [section(run) for section in SECTIONS]
+    is_liquidity = manifest.get("experiment") == "liquidity"
+    sections = list(liquidity_sections(run)) if is_liquidity else [section(run) for section in SECTIONS]
     scripts = {"library": chart_library(), "page": _part("report.js")}
     return _environment().get_template("report.html.jinja").render(
         title=f"{manifest.get('name') or 'run'} · {verdict_words(run)['status']}",
@@ -84,10 +86,10 @@ def render_report(manifest: Mapping[str, Any], tables: Mapping[str, pd.DataFrame
         style=_part("report.css"),
         scripts=scripts,
         verdict=verdict_words(run),
-        figures=key_figures(run),
+        figures=liquidity_figures(run) if is_liquidity else key_figures(run),
         provenance=provenance(run),
         sections=sections,
-        glossary=GLOSSARY,
+        glossary=(*LIQUIDITY_GLOSSARY, *GLOSSARY) if is_liquidity else GLOSSARY,
         reproduction=reproduction_section(run),
         charts=_charts(sections),
         colors=script_json(swaps()),

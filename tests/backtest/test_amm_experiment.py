@@ -1,0 +1,130 @@
+"""A liquidity run from its spec to what is stored."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from backtest.amm.experiment import liquidity_id, run_liquidity
+from backtest.amm.policies.static import StaticRange
+from backtest.errors import EngineError
+from backtest.experiment import Places
+from backtest.report.html import render_report
+from backtest.run import load_run
+from backtest.trials import read_trials
+from data.history import History
+from forecast.errors import FitError
+
+_SPEC = importlib.util.spec_from_file_location(
+    "small_contest", Path(__file__).parents[1] / "oracles" / "small_contest.py"
+)
+small = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(small)
+
+STORED = {"equity", "statements", "actions", "ranges", "fits", "frontier", "forecast_losses", "profiles", "policies", "paired",
+          "findings", "forecast_scores", "prices", "heat", "slippage"}  # fmt: skip
+
+
+def quiet(done: int, total: int, state: str) -> None:
+    """Report nothing."""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    spec = small.small_spec()
+    history = spec.data.load(home)
+    places = Places(home / "runs", home / "trials.jsonl")
+    return spec, history, places, run_liquidity(spec, history, places, quiet)
+
+
+def same_tables(one, two) -> None:
+    assert set(one) == set(two)
+    for name in one:
+        a, b = (table.drop(columns="cpu_seconds", errors="ignore") for table in (one[name], two[name]))
+        pd.testing.assert_frame_equal(a, b, check_exact=True)
+
+
+def test_a_stored_run_holds_every_table_and_reads_back_the_same(made) -> None:
+    spec, history, places, run = made
+    assert set(run.tables) == STORED
+    assert run.id == liquidity_id(spec, history)
+    same_tables(load_run(places.runs / run.id).tables, dict(run.tables))
+    assert not list(places.runs.glob(".*"))
+
+
+def test_the_same_spec_and_data_give_the_same_bits(made, tmp_path) -> None:
+    spec, history, _, run = made
+    again = run_liquidity(spec, history, Places(tmp_path / "runs", tmp_path / "trials"), quiet)
+    same_tables(dict(run.tables), dict(again.tables))
+
+
+def test_an_interrupted_run_goes_on_from_its_last_window(made, tmp_path, monkeypatch) -> None:
+    spec, history, _, run = made
+    places, seen = Places(tmp_path / "runs", tmp_path / "trials"), []
+    with pytest.raises(KeyboardInterrupt):
+        run_liquidity(spec, history, places, lambda done, total, state: _stop_at(2, done))
+    again = run_liquidity(spec, history, places, lambda done, total, state: seen.append(done))
+    assert seen[0] == 2
+    same_tables(dict(run.tables), dict(again.tables))
+
+
+def _stop_at(window: int, done: int) -> None:
+    if done == window:
+        raise KeyboardInterrupt
+
+
+def test_only_what_the_user_asked_for_and_could_have_traded_is_a_trial(made) -> None:
+    _, _, places, run = made
+    trials = read_trials(places.trials)
+    assert [trial.lane for trial in trials] == ["static", "recentre"]
+    assert {trial.run for trial in trials} == {run.id}
+    blocks = run.manifest["folds"]
+    assert {len(trial.returns) for trial in trials} == {blocks * (small.BLOCK - 1)}
+
+
+def test_the_verdict_is_told_in_sentences_with_what_could_not_be_seen(made) -> None:
+    verdict = made[3].manifest["verdict"]
+    assert verdict["status"] == "too few windows"
+    assert any("an edge below" in sentence for sentence in verdict["sentences"])
+    assert any("more than full_range" in sentence for sentence in verdict["sentences"])
+
+
+def test_every_forecast_of_a_window_is_made_and_known_within_the_data(made) -> None:
+    _, history, _, run = made
+    losses = run.tables["forecast_losses"]
+    assert len(losses) and (losses["end"] <= history.times[-1]).all()
+    assert run.tables["forecast_scores"]["n"].tolist() == [len(losses)]
+
+
+def test_a_quoted_trade_pays_more_slippage_the_larger_it_is(made) -> None:
+    slippage = made[3].tables["slippage"]
+    wide = slippage.pivot_table(index=["time", "side"], columns="size", values="slippage_bps")
+    assert (np.diff(wide.to_numpy(), axis=1) > 0).all()
+
+
+def test_the_report_shows_every_policy_and_asks_the_network_for_nothing(made) -> None:
+    page = render_report(made[3].manifest, made[3].tables)
+    for words in ("static", "recentre", "oracle_width", "full_range", "hold"):
+        assert words.replace("_", " ") in page or words in page
+    assert "<script src=" not in page and "<link" not in page
+
+
+def test_data_without_a_pool_are_refused(made, tmp_path) -> None:
+    spec, history, _, _ = made
+    bare = History(history.panel, history.clock)
+    with pytest.raises(EngineError, match="the data have no pool"):
+        run_liquidity(spec, bare, Places(tmp_path / "runs", tmp_path / "trials"), quiet)
+
+
+def test_a_fit_that_fails_is_an_error_of_the_run(made, tmp_path) -> None:
+    spec = small.small_spec(forecasters=[{"kind": "har", "horizon": 6, "context": 720}])
+    with pytest.raises(FitError):
+        run_liquidity(spec, made[1], Places(tmp_path / "runs", tmp_path / "trials"), quiet)
+
+
+def test_a_policy_is_a_frozen_value() -> None:
+    with pytest.raises(AttributeError):
+        StaticRange().width = 0.5  # type: ignore[misc]
