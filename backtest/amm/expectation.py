@@ -4,6 +4,7 @@ Fees and loss versus rebalancing both accrue while the price is inside: fees alo
 spent there. The forecast's profile gives the path; its share of the whole path stands for the share of the time.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from backtest.amm.account import PoolAccount
 from backtest.amm.ranges import root_prices, token_values, unit_amounts
 from backtest.policies.quantile_moments import level_weights
-from data.amm.pool import Pool, tick_of
+from data.amm.pool import LOG_TICK, Pool, tick_of
 from data.panel import Floats
 from data.sessions import BarClock
 from forecast.liquidity import LiquidityForecast
@@ -45,7 +46,7 @@ def prospect(account: PoolAccount, forecast: LiquidityForecast, tail: float) -> 
     liquidity = np.array([each.liquidity for each in account.positions], np.float64)
     paths = paths_inside(forecast, price, ticks)
     fees = expected_fees(pool, price, paths)
-    lvr = expected_lvr(pool, price, forecast.variance, time_inside(forecast, price, paths))
+    lvr = expected_lvr(pool, price, change_variance(forecast), time_inside(forecast, price, paths))
     losses = losses_against_hold(account, ticks, liquidity, final_root_prices(forecast, price))
     worst = shortfall(losses[None, :], forecast.offset.levels, tail)
     return Prospect(float(liquidity @ fees), float(liquidity @ lvr), float(worst[0]))
@@ -101,6 +102,26 @@ def expected_lvr(pool: Pool, sqrt_price: float, variance: float, inside: Floats)
     return np.asarray(0.25 * sqrt_price * variance * value1 * inside)
 
 
+def expected_stay(account: PoolAccount, variance: float) -> float:
+    """Return the bars until the price is expected to leave the first of the open ranges, a b / variance of a bar.
+
+    For a driftless walk of the log price that starts a above a range's lower edge and b below its upper one (Feller 1968, "An
+    Introduction to Probability Theory", XIV.3). 0 when it is outside one already; infinite without ranges or movement.
+
+    Args:
+        account: at the price the walk starts from.
+        variance: of the log price in one bar.
+    """
+    tick = tick_of(account.sqrt_price)
+    rooms = [
+        max(0.0, LOG_TICK * (tick - each.lower)) * max(0.0, LOG_TICK * (each.upper - tick))
+        for each in account.positions
+    ]
+    if not rooms or min(rooms) > 0 == variance:
+        return math.inf
+    return min(rooms) / variance if variance > 0 else 0.0
+
+
 def losses_against_hold(
     account: PoolAccount, ticks: Floats, liquidity: Floats, sqrt_prices: Floats
 ) -> Floats:
@@ -119,6 +140,16 @@ def losses_against_hold(
     more1 = account.hold1 - account.idle1 - liquidity @ inside1
     ahead = more0 * value0 + more1 * value1
     return np.asarray(ahead[:-1] - ahead[-1])
+
+
+def change_variance(forecast: LiquidityForecast) -> float:
+    """Return the second moment of the log price's change over the span, from its forecast quantiles.
+
+    Not the realised variance of short steps: a pool's price moves only when the market is a fee away from it, so short steps are
+    trends and their squares say too little of where the price ends up.
+    """
+    changes = forecast.offset.values[0, 0]
+    return float(level_weights(forecast.offset.levels) @ changes**2)
 
 
 def final_root_prices(forecast: LiquidityForecast, sqrt_price: float) -> Floats:

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from backtest.amm.advance import start, start_with_position
 from backtest.amm.expectation import (
+    change_variance,
     expected_fees,
     expected_lvr,
+    expected_stay,
     final_root_prices,
     forecast_bars,
     losses_against_hold,
@@ -23,7 +25,7 @@ from backtest.amm.expectation import (
 )
 from backtest.amm.ranges import root_prices
 from data.amm.path import fee_growth, lvr_path, traversal
-from data.amm.pool import sqrt_of, tick_of
+from data.amm.pool import LOG_TICK, sqrt_of, tick_of
 from data.sessions import BarClock
 from forecast.distribution import DEFAULT_LEVELS, ProfileForecast
 
@@ -72,7 +74,7 @@ def test_paths_inside_are_the_parts_of_each_bin(lower, size):
     for low, high, each in zip(edges[:-1], edges[1:], path, strict=True):
         twin += each * max(0.0, min(high, lower + size) - max(low, lower)) / (high - low)
     scale = np.array([PRICE, 1 / PRICE])
-    assert paths_inside(FORECAST, PRICE, ticks)[0] == pytest.approx(twin * scale, rel=1e-6)
+    assert paths_inside(FORECAST, PRICE, ticks)[0] / scale == pytest.approx(twin, abs=1e-12)
 
 
 def test_the_full_range_travels_the_whole_path_and_is_always_inside():
@@ -173,6 +175,40 @@ def test_an_account_without_ranges_has_no_prospect():
     account = start(worlds.made_terms(worlds.made_pool()), 100.0, PRICE, HISTORY.cutoff)
     empty = prospect(account, FORECAST, 0.1)
     assert (empty.fees, empty.lvr, empty.shortfall) == (0.0, 0.0, 0.0)
+
+
+def test_the_change_s_variance_is_that_of_its_quantiles():
+    forecast = worlds.made_forecast(HISTORY, 1)
+    changes = np.random.default_rng(0).normal(0, 0.02, 400_000)
+    offset = replace(forecast.offset, values=np.quantile(changes, LEVELS)[None, None])
+    found = change_variance(replace(forecast, offset=offset))
+    assert found == pytest.approx(4e-4, rel=0.1) and found < 4e-4
+
+
+@pytest.mark.parametrize(("below", "above"), [(300, 300), (120, 480), (60, 900)])
+def test_a_stay_is_the_mean_time_a_walk_needs_to_leave(below, above):
+    pool, variance, parts = worlds.made_pool(), 1e-4, 150
+    tick = round(tick_of(PRICE) / 60) * 60
+    account = start_with_position(
+        pool, (tick - below, tick + above), 1e15, sqrt_of(float(tick)), HISTORY.cutoff
+    )
+    rng = np.random.default_rng(1)
+    at, left, steps = np.zeros(4000), np.zeros(4000, bool), np.zeros(4000)
+    for _ in range(60 * parts):
+        steps += ~left
+        at = at + rng.choice([-1.0, 1.0], 4000) * np.sqrt(variance / parts) / LOG_TICK
+        left |= (at <= -below) | (at >= above)
+        if left.all():
+            break
+    assert expected_stay(account, variance) == pytest.approx(steps.mean() / parts, rel=0.08)
+
+
+def test_nobody_stays_outside_and_nobody_leaves_where_nothing_moves():
+    outside = worlds.made_view(HISTORY, "outside").account
+    inside = worlds.made_view(HISTORY, "inside").account
+    assert expected_stay(outside, 1e-4) == 0.0
+    assert expected_stay(inside, 0.0) == np.inf
+    assert expected_stay(worlds.made_view(HISTORY).account, 1e-4) == np.inf
 
 
 def test_final_prices_are_the_quantiles_of_the_price():

@@ -5,10 +5,10 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from backtest.amm.policies.base import LIQUIDITY_POLICIES
+from backtest.amm.expectation import change_variance, expected_stay
+from backtest.amm.policies.base import LIQUIDITY_POLICIES, RangeDecision
 from backtest.amm.policies.oracle_width import OracleWidth
 from backtest.amm.policies.passive_rebalance import balanced_share, order_range
 from backtest.amm.policies.plan import WIDTHS, Plan
@@ -20,6 +20,7 @@ from backtest.amm.walk import LiquidityLane, play
 from backtest.amm.windows import Span
 from backtest.errors import EngineError
 from data.amm.pool import LOG_TICK, sqrt_of, tick_of
+from data.errors import SpecError
 from forecast.randomness import RandomStreams
 
 _PATH = Path(__file__).parents[1] / "oracles" / "liquidity_worlds.py"
@@ -97,27 +98,32 @@ def test_a_range_narrower_than_the_spacing_is_not_moved_again_at_the_same_price(
         assert decide(spec, opened).ranges is None
 
 
-def test_a_volatility_band_is_k_sigma_of_the_last_bars_to_each_side():
-    (wanted,) = decide(VolatilityBand(multiple=3.0, horizon=48, lookback=100)).ranges
-    variance = HISTORY.panel.field("variance")[-100:, 0]
-    half = 3.0 * math.sqrt(48 * variance.mean()) / LOG_TICK
+def test_a_volatility_band_is_k_sigma_of_the_changes_over_its_horizon_to_each_side():
+    (wanted,) = decide(VolatilityBand(multiple=3.0, horizon=12, lookback=100)).ranges
+    prices = HISTORY.panel.field("close")[-101:, 0]
+    squares = [math.log(prices[i + 12] / prices[i]) ** 2 for i in range(len(prices) - 12)]
+    half = 3.0 * math.sqrt(sum(squares) / len(squares)) / LOG_TICK
     assert wanted.upper - TICK == pytest.approx(half, abs=60) and half > 500
     assert TICK - wanted.lower == pytest.approx(half, abs=60)
 
 
-def test_a_volatility_band_scales_the_variance_of_a_forecast_to_its_own_horizon():
+def test_a_volatility_band_scales_the_changes_of_a_forecast_to_its_own_horizon():
     forecast = worlds.made_forecast(HISTORY, variance=1e-3)
     (wanted,) = decide(
         VolatilityBand(multiple=2.0, horizon=96, forecaster="har"), replace(EMPTY, forecast=forecast)
     ).ranges
-    assert wanted.upper - TICK == pytest.approx(2.0 * math.sqrt(4e-3) / LOG_TICK, abs=60)
+    half = 2.0 * math.sqrt(4 * change_variance(forecast)) / LOG_TICK
+    assert wanted.upper - TICK == pytest.approx(half, abs=60) and half > 500
 
 
 def test_a_volatility_band_waits_until_a_variance_is_known():
-    panel = HISTORY.panel
-    unknown = panel.with_field("variance", np.full((len(panel), 1), np.nan))
-    decision = decide("volatility_band", replace(EMPTY, history=replace(HISTORY, panel=unknown)))
+    decision = decide("volatility_band", replace(EMPTY, history=HISTORY.last(24)))
     assert decision.ranges is None and "no variance" in decision.reason
+
+
+def test_a_volatility_band_needs_more_bars_than_its_horizon():
+    with pytest.raises(SpecError, match="lookback was 24"):
+        LIQUIDITY_POLICIES.build({"kind": "volatility_band", "lookback": 24})
 
 
 @pytest.mark.parametrize("quote", ["token0", "token1"])
@@ -206,13 +212,20 @@ def test_more_risk_aversion_never_chooses_more_risk():
     assert risks == sorted(risks, reverse=True) and risks[-1] == 0.0 < risks[0]
 
 
-def test_a_cost_that_is_spread_over_more_bars_weighs_less():
-    short, view = planned(pay_back=24)
-    long = Plan(pay_back=40)
-    for one, other in zip(short.explain(view), long.explain(view), strict=True):
-        assert one.cost == pytest.approx(other.cost * 40 / 24)
-    nearly_over = replace(view, remaining_bars=24)
-    assert [row.cost for row in long.explain(nearly_over)] == [row.cost for row in short.explain(view)]
+def test_a_move_costs_as_often_as_the_price_is_expected_to_leave_the_range():
+    plan, view = planned(worlds.made_view(HISTORY, gas=0.5), variance=4e-4)
+    per_bar = change_variance(view.forecast) / worlds.SPAN
+    for row in plan.explain(view)[1:]:
+        wanted = RangeDecision(HISTORY.cutoff, row.ranges)
+        after, done = rebalance(view.account, wanted, HISTORY.cutoff, worlds.LIQUIDITY, view.terms)
+        stay = min(max(expected_stay(after, per_bar), 1.0), view.remaining_bars)
+        assert row.cost == pytest.approx((done.gas + done.conversion) * worlds.SPAN / stay)
+
+
+def test_a_narrow_range_costs_more_often_than_a_wide_one():
+    plan, view = planned(worlds.made_view(HISTORY, gas=0.5), variance=1e-3)
+    centred = [row.cost for row in plan.explain(view) if row.label in ("1%", "5%", "25%", "full range")]
+    assert len(centred) == 4 and centred == sorted(centred, reverse=True)
 
 
 def test_a_window_that_ends_within_the_span_earns_its_part_of_it():

@@ -20,9 +20,11 @@ from forecast.liquidity import LiquidityForecast
 CLOCK = BarClock("24/7", "1h")
 BEGIN = np.datetime64("2024-01-01", "ns")
 HOUR = np.timedelta64(3_600_000_000_000, "ns")
-BARS = 240
-CUT = 200
+BARS = 400
+CUT = 360
 """Bars known at a decision."""
+TRAIN = CUT - 96
+"""Bars a policy that learns may learn from."""
 
 STATES = ("empty", "inside", "outside", "two")
 LIQUIDITY = 2e18
@@ -35,7 +37,7 @@ def made_pool(quote: str = "token1", fee_pips: int = 3000) -> Pool:
     )
 
 
-def made_swaps(seed: int = 0, count: int = 1200, scale: float = 0.003) -> SwapPath:
+def made_swaps(seed: int = 0, count: int = 2000, scale: float = 0.003) -> SwapPath:
     """Swaps of a random walk around 13 WETH a WBTC, a few an hour, in steps of about ``scale`` of the root price."""
     rng = np.random.default_rng(seed)
     seconds = np.sort(rng.choice(BARS * 3600 - 1, count, replace=False)) + 1

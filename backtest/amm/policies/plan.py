@@ -5,7 +5,7 @@ from typing import Annotated
 
 import annotated_types as at
 
-from backtest.amm.expectation import forecast_bars, prospect
+from backtest.amm.expectation import change_variance, expected_stay, forecast_bars, prospect
 from backtest.amm.policies.base import AbstractLiquidityPolicy, PoolView, RangeDecision, WantedRange
 from backtest.amm.policies.wanted import tried, unchanged
 from backtest.amm.ranges import range_of_width
@@ -33,7 +33,7 @@ class ScoredAction:
         label: in words.
         fees: expected.
         lvr: expected loss versus rebalancing.
-        cost: gas and conversion, the part that falls on this span.
+        cost: gas and conversion, as often as the price is expected to leave the ranges in the span.
         risk: risk aversion times the mean of the worst losses against the hold basket, fees left out.
     """
 
@@ -57,24 +57,23 @@ class Plan(AbstractLiquidityPolicy):
     Each width of ``WIDTHS`` is centred at the price and half a width to either side of it; beside them stand leaving everything as it
     is and closing everything. For a range [a, b] and an account worth V after the move,
 
-        score = l(a, b; V) * (fees - s * variance / 4 * time inside) - cost * span / pay_back - aversion * CVaR,
+        score = l(a, b; V) * (fees - s * variance / 4 * time inside) - cost * span / stay - aversion * CVaR,
 
-    with everything expected over the forecast's span, and CVaR the mean of the worst ``tail`` losses against the hold basket at the
-    forecast's quantiles. The highest score wins; at equal scores the earlier row, and the first one leaves everything as it is.
+    with everything expected over the forecast's span, ``stay`` the time until the price is expected to leave the range (at most
+    the window's end), since a range has to pay for its move by then, and CVaR the mean of the worst ``tail`` losses against the hold
+    basket at the forecast's quantiles. The highest score wins; at equal scores the earlier row, and the first one leaves everything as it is.
     It reads no other random number and no other data, so ``explain`` gives the whole reason.
 
     Attributes:
         forecaster: kind of the liquidity forecaster it reads.
         risk_aversion: lambda, quote tokens per quote token of CVaR.
         tail: share of the outcomes that CVaR averages.
-        pay_back: bars a move's cost is spread over, at most those left to the window's end.
         tried: other risk aversions tried on the validation window.
     """
 
     forecaster: str = "har"
     risk_aversion: Aversion = 0.1
     tail: Annotated[float, at.Gt(0), at.Le(1)] = 0.1
-    pay_back: Annotated[int, at.Ge(1)] = 168
     tried: tuple[Aversion, ...] = (0.0, 0.03, 0.1, 0.3)
 
     def candidates(self) -> tuple[AbstractLiquidityPolicy, ...]:
@@ -118,7 +117,8 @@ class Plan(AbstractLiquidityPolicy):
             return None
         span = forecast_bars(forecast, view.history.clock)
         counted = min(span, view.remaining_bars)
-        spread = counted / max(counted, min(self.pay_back, view.remaining_bars), 1)
+        stay = expected_stay(after, change_variance(forecast) / span)
+        moves = counted / max(1.0, min(stay, view.remaining_bars))
         expected = prospect(after, forecast, self.tail)
         own = sum(each.liquidity for each in after.positions)
         diluted = liquidity / (liquidity + own) if view.terms.own_dilution and own > 0 else 1.0
@@ -127,7 +127,7 @@ class Plan(AbstractLiquidityPolicy):
             label=label,
             fees=expected.fees * counted / span * diluted,
             lvr=expected.lvr * counted / span,
-            cost=(done.gas + done.conversion) * spread,
+            cost=(done.gas + done.conversion) * moves,
             risk=self.risk_aversion * expected.shortfall,
         )
 

@@ -12,7 +12,7 @@ from forecast.randomness import RandomStreams
 Width = Annotated[float, at.Gt(0)]
 """Upper over lower price of a range, less one."""
 
-WIDTHS: tuple[float, ...] = (0.05, 0.1, 0.25, 0.5)
+WIDTHS: tuple[float, ...] = (0.1, 0.25, 0.5, 1.0)
 """Widths a policy with one range tries on the validation window, unless told otherwise."""
 
 
