@@ -2,133 +2,25 @@
 
 import pandas as pd
 
-from backtest.report.blocks import (
-    Absent,
-    Block,
-    Cell,
-    Column,
-    Heading,
-    Section,
-    Table,
-    table_of,
+from backtest.report.blocks import Absent, Block, Cell, Heading, Section, Table, table_of
+from backtest.report.liquidity_charts import edge_chart, profile_chart, waterfall_chart
+from backtest.report.liquidity_columns import (
+    ACTIONS,
+    PAIRED,
+    PARTS,
+    PLACEBO,
+    POLICIES,
+    SCORES,
+    SLIPPAGE,
+    STATEMENTS,
+    bps,
 )
-from backtest.report.formats import count, label, moment, number, p_value, percent, significant, text
-from backtest.report.liquidity_charts import (
-    TimeAxis,
-    edge_chart,
-    excess_chart,
-    heat_chart,
-    profile_chart,
-    ranges_chart,
-    time_axis,
-    waterfall_chart,
-)
+from backtest.report.liquidity_over_time import TimeAxis, excess_chart, heat_chart, ranges_chart, time_axis
 from backtest.report.material import Material
 from backtest.report.overview import data_section, ordered_lanes, records
 from backtest.report.records import findings_section, fits_section
 
 BOUND = "upper bound: sees the future"
-
-POLICY_HELP = {
-    "net_bps": "Mean over windows of equity less the worth of the tokens held: fees - divergence - gas - conversion.",
-    "standard_error": "Of that mean; a window is one observation.",
-    "interval": "95 %, circular block bootstrap of windows.",
-    "holm_p": "One-sided, that holding is not beaten; corrected for the policies asked for. Bounds are not tested.",
-    "minimum_detectable_bps": "An edge smaller than this could not have been told from luck with so many windows.",
-    "fees_bps": "By the exact path of every swap, net of the protocol's cut.",
-    "divergence_bps": "What the tokens held gained more than the position without its fees.",
-    "lvr_bps": "Loss versus rebalancing against the pool's price at the bar ends; beside the statement, no part of it.",
-    "capital_efficiency": "Liquidity that a unit of capital gave, over that of the full range; the mean of all bars.",
-    "entropy": "Of the actions of a learned policy, in nats; near 0 it is static selection.",
-}
-
-
-def _bps(value: object) -> str:
-    return number(value, 1)
-
-
-_POLICIES = (
-    Column("lane", "Policy", label),
-    Column("net_bps", "Net, bp", _bps, POLICY_HELP["net_bps"], is_signed=True),
-    Column("standard_error", "s.e.", _bps, POLICY_HELP["standard_error"]),
-    Column("interval", "Interval", text, POLICY_HELP["interval"]),
-    Column("holm_p", "Holm p", p_value, POLICY_HELP["holm_p"], missing="not tested"),
-    Column("minimum_detectable_bps", "Detectable", _bps, POLICY_HELP["minimum_detectable_bps"]),
-    Column("windows", "Windows", count),
-    Column("verdict", "Verdict", text),
-)
-_PARTS = (
-    Column("lane", "Policy", label),
-    Column("fees_bps", "Fees", _bps, POLICY_HELP["fees_bps"]),
-    Column("divergence_bps", "− Divergence", _bps, POLICY_HELP["divergence_bps"], is_signed=True),
-    Column("gas_bps", "− Gas", _bps),
-    Column("conversion_bps", "− Conversion", _bps),
-    Column("net_bps", "= Net", _bps, POLICY_HELP["net_bps"], is_signed=True),
-    Column("lvr_bps", "LVR", _bps, POLICY_HELP["lvr_bps"]),
-    Column("in_range_share", "In range", percent, "Share of bar ends with the price in a range."),
-    Column("capital_efficiency", "Efficiency", lambda value: number(value, 2), POLICY_HELP["capital_efficiency"]),
-    Column("rebalances", "Moves", _bps, "Of ranges a window, the first opening left out."),
-    Column("entropy", "Entropy", number, POLICY_HELP["entropy"], missing="rule"),
-)  # fmt: skip
-_PAIRED = (
-    Column("lane", "Policy", label),
-    Column("against", "less", label),
-    Column("difference_bps", "Difference, bp", _bps, is_signed=True),
-    Column("standard_error", "s.e.", _bps),
-    Column("interval", "Interval", text, POLICY_HELP["interval"]),
-    Column("minimum_detectable_bps", "Detectable", _bps, POLICY_HELP["minimum_detectable_bps"]),
-    Column("contains_zero", "Holds 0", text, "Whether the interval holds 0, so that no difference is shown."),
-)
-_STATEMENTS = (
-    Column("lane", "Policy", label),
-    Column("fold", "Window", count),
-    Column("start", "From", moment),
-    Column("end", "to", moment),
-    Column("fees", "Fees", significant),
-    Column("divergence", "− Divergence", significant, is_signed=True),
-    Column("gas", "− Gas", significant),
-    Column("conversion", "− Conversion", significant),
-    Column("net", "= Net", significant, is_signed=True),
-    Column("net_bps", "Net, bp", _bps, is_signed=True),
-    Column("lvr", "LVR", significant),
-    Column("in_range_share", "In range", percent),
-    Column("rebalances", "Moves", count),
-    Column("chosen", "Settings chosen on validation", text),
-)
-_ACTIONS = (
-    Column("decided", "Decided", moment),
-    Column("executed", "Done", moment),
-    Column("kind", "What", label),
-    Column("price", "Price", significant),
-    Column("gas", "Gas", significant),
-    Column("conversion", "Conversion", significant),
-    Column("reason", "Why", text),
-)
-_SCORES = (
-    Column("model", "Model", label),
-    Column("verdict", "Verdict", text, "No skill where the fee growth of HAR is not beaten."),
-    Column("r2_log_fee_growth", "R²", lambda value: number(value, 3), "Of log fee growth over the horizon.", is_signed=True),
-    Column("crps", "CRPS", significant, "Of the price's change; smaller is better."),
-    Column("pinball", "Pinball", significant, "Of the price's change; smaller is better."),
-    Column("coverage_80", "Cover 80", percent, "Honest 80 % intervals cover 80 %."),
-    Column("coverage_95", "Cover 95", percent, "Honest 95 % intervals cover 95 %."),
-    Column("log_intensity_mae", "Log intensity", lambda value: number(value, 3), "Mean absolute error of the log of the whole path; smaller is better."),
-    Column("earth_mover", "Earth mover", significant, "How far the forecast shape has to be moved, in ticks; smaller is better."),
-    Column("n", "Forecasts", count),
-)  # fmt: skip
-_PLACEBO = (
-    Column("world", "World", label),
-    *(column for column in _PAIRED if column.name != "minimum_detectable_bps"),
-    Column("windows", "Windows", count),
-)
-_SLIPPAGE = (
-    Column("size", "Size", significant, "Of the trade, in quote tokens."),
-    Column("side", "Side", label),
-    Column("mean", "Mean, bp", lambda value: number(value, 2)),
-    Column("median", "Median, bp", lambda value: number(value, 2)),
-    Column("largest", "Largest, bp", lambda value: number(value, 2)),
-    Column("quotes", "Quotes", count),
-)
 
 
 def liquidity_sections(run: Material) -> tuple[Section, ...]:
@@ -161,9 +53,9 @@ def liquidity_figures(run: Material) -> list[dict[str, str]]:
     return [
         {
             "title": title,
-            "value": f"{_bps(own[name])} bp",
+            "value": f"{bps(own[name])} bp",
             "interval": _interval(own) if name == "net_bps" else "",
-            "beside": f"{run.benchmark_name} {_bps(others[0][name])}" if others else "",
+            "beside": f"{run.benchmark_name} {bps(others[0][name])}" if others else "",
         }
         for name, title in named
     ]
@@ -178,7 +70,7 @@ def _policies_section(run: Material) -> Section:
     shown = _ordered(run, policies)
     caption = "Net versus hold of every policy, mean of its test windows, in basis points of the capital."
     table = _flagged(
-        table_of(_with_interval(shown), _POLICIES, caption, "policies.parquet", "verdicts"), shown
+        table_of(_with_interval(shown), POLICIES, caption, "policies.parquet", "verdicts"), shown
     )
     return Section("policies", "Policies", lede, (table, edge_chart(shown, run.primary), *_paired(run)))
 
@@ -188,7 +80,7 @@ def _paired(run: Material) -> tuple[Block, ...]:
     if paired is None:
         return (Absent("paired"),)
     caption = "Each policy less the passive one on the same swaps, window by window, in basis points of the capital."
-    return (table_of(_with_interval(_ordered(run, paired)), _PAIRED, caption, "paired.parquet"),)
+    return (table_of(_with_interval(_ordered(run, paired)), PAIRED, caption, "paired.parquet"),)
 
 
 def _statement_section(run: Material) -> Section:
@@ -204,7 +96,7 @@ def _statement_section(run: Material) -> Section:
         shown = _ordered(run, policies)
         blocks += [
             waterfall_chart(shown.iloc[0], run.lane_name(str(shown["lane"].iloc[0]))),
-            _flagged(table_of(shown, _PARTS, "Profit statement, mean of windows, in basis points of the capital.", "policies.parquet"), shown),
+            _flagged(table_of(shown, PARTS, "Profit statement, mean of windows, in basis points of the capital.", "policies.parquet"), shown),
         ]  # fmt: skip
     statements = run.table("statements", "lane", "fold", "net")
     if statements is None:
@@ -212,7 +104,7 @@ def _statement_section(run: Material) -> Section:
     else:
         caption = f"Profit statement of every policy in every window, in {run.manifest.get('numeraire', 'quote tokens')}."
         rows = _ordered(run, statements)
-        blocks.append(table_of(rows, run.dated(_STATEMENTS), caption, "statements.parquet", "tall"))
+        blocks.append(table_of(rows, run.dated(STATEMENTS), caption, "statements.parquet", "tall"))
     return Section("statement", "Profit statement", lede, tuple(blocks))
 
 
@@ -243,7 +135,7 @@ def _ranges_section(run: Material, axis: TimeAxis | None) -> Section:
     else:
         newest = actions.sort_values("executed", ascending=False, kind="stable")
         caption = f"What {run.lane_name(run.primary)} did, newest first; {len(newest):,} actions in all."
-        blocks.append(table_of(newest, run.dated(_ACTIONS), caption, "actions.parquet", "tall"))
+        blocks.append(table_of(newest, run.dated(ACTIONS), caption, "actions.parquet", "tall"))
     return Section("ranges", "Ranges against price", lede, tuple(blocks))
 
 
@@ -287,8 +179,8 @@ def _frontier_cell(row: dict[str, float] | None) -> Cell:
     if row is None:
         return Cell("n/a")
     error = row.get("standard_error")
-    detail = "" if error is None or pd.isna(error) else f"± {_bps(error)}"
-    return Cell(_bps(row["net_bps"]), detail, "loss" if row["net_bps"] < 0 else "")
+    detail = "" if error is None or pd.isna(error) else f"± {bps(error)}"
+    return Cell(bps(row["net_bps"]), detail, "loss" if row["net_bps"] < 0 else "")
 
 
 def _forecast_section(run: Material) -> Section:
@@ -300,7 +192,7 @@ def _forecast_section(run: Material) -> Section:
         blocks.append(Absent("forecast_scores"))
     else:
         caption = "Scores of the liquidity forecasts of the test windows."
-        blocks.append(table_of(scores, _SCORES, caption, "forecast_scores.parquet", "verdicts"))
+        blocks.append(table_of(scores, SCORES, caption, "forecast_scores.parquet", "verdicts"))
     profiles = run.table("profiles", "model", "cutoff", "low_ticks", "forecast_up", "realised_up")
     if profiles is None:
         blocks.append(Absent("profiles"))
@@ -321,10 +213,10 @@ def _checks_section(run: Material) -> Section:
     ]
     if placebo is not None:
         caption = "Placebos: each policy less the passive one where nothing can be foreseen; the interval should hold 0."
-        blocks.append(table_of(_with_interval(placebo), _PLACEBO, caption, "placebo.parquet"))
+        blocks.append(table_of(_with_interval(placebo), PLACEBO, caption, "placebo.parquet"))
     if slippage is not None:
         caption = "Slippage of trades against the replayed pool: average price over the price before, without the fee."
-        blocks.append(table_of(_slippage(slippage), _SLIPPAGE, caption, "slippage.parquet"))
+        blocks.append(table_of(_slippage(slippage), SLIPPAGE, caption, "slippage.parquet"))
     return Section("checks", "Placebos and slippage", lede, tuple(blocks))
 
 
@@ -347,7 +239,7 @@ def _with_interval(table: pd.DataFrame) -> pd.DataFrame:
 def _interval(row: dict[str, float]) -> str:
     low, high = row.get("low"), row.get("high")
     missing = low is None or high is None or pd.isna(low) or pd.isna(high)
-    return "" if missing else f"[{_bps(low)}, {_bps(high)}]"
+    return "" if missing else f"[{bps(low)}, {bps(high)}]"
 
 
 def _flagged(table: Table, frame: pd.DataFrame) -> Table:

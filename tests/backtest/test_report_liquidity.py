@@ -13,15 +13,8 @@ from backtest.report.blocks import Absent, Chart, Section, Table
 from backtest.report.embedding import embedded
 from backtest.report.glossary import GLOSSARY, LIQUIDITY_GLOSSARY
 from backtest.report.liquidity import BOUND, liquidity_figures, liquidity_sections
-from backtest.report.liquidity_charts import (
-    edge_chart,
-    excess_chart,
-    heat_chart,
-    profile_chart,
-    ranges_chart,
-    time_axis,
-    waterfall_chart,
-)
+from backtest.report.liquidity_charts import edge_chart, profile_chart, waterfall_chart
+from backtest.report.liquidity_over_time import excess_chart, heat_chart, ranges_chart, time_axis
 from backtest.report.material import Material
 from backtest.report.overview import MEANINGS, verdict_words
 from backtest.report.palette import GROUNDS, swaps
