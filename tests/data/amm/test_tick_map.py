@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.amm.pool_log import RangeChanges
+from data.amm.swap_file import range_changes
 from data.amm.tick_map import TickMap, active_liquidity, liquidity_profile, tick_map
 from data.errors import EventGapError, PoolError
 
@@ -128,21 +129,12 @@ def test_broken_maps_and_edges_are_refused():
         liquidity_profile(tick_map(changes_of([(0, 60, 5.0)])), np.array([1.0]))
 
 
-def real_changes(folder):
-    """The liquidity history of WBTC/WETH: what each range held after a block, turned into changes."""
-    held = pd.read_parquet(folder / "eth_wbtc_weth_030_netliquidity.parquet")
-    change = held.groupby(["tick_lower", "tick_upper"])["liquidity"].diff().fillna(held["liquidity"])
-    blocks = held["block_number"].to_numpy(np.int64)
-    times = np.datetime64("1970-01-01", "ns") + (13_140 * blocks).astype("timedelta64[ms]")
-    ends = held["tick_lower"], held["tick_upper"]
-    return RangeChanges(times, blocks, np.arange(len(held)), *ends, change)
-
-
 @pytest.mark.shared_data
 def test_active_liquidity_rebuilt_from_ranges_is_that_of_the_swap_log(shared_data):
     """Blocks in which liquidity changed are left out: this log does not say which came first."""
-    changes = real_changes(shared_data / "amm")
+    ranges = pd.read_parquet(shared_data / "amm" / "eth_wbtc_weth_030_netliquidity.parquet")
     swaps = pd.read_parquet(shared_data / "amm" / "eth_wbtc_weth_030_swaps_2021-05_2023-04.parquet")
+    changes = range_changes(ranges, swaps["block_number"].to_numpy(np.int64))
     swaps = swaps.drop_duplicates("block_number", keep="last")
     swaps = swaps[~swaps["block_number"].isin(changes.blocks)].sample(200, random_state=1)
     errors = []
