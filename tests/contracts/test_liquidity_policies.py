@@ -1,6 +1,8 @@
 """What every registered liquidity policy must do, whatever it decides."""
 
 import importlib.util
+import subprocess
+import sys
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +20,8 @@ from backtest.errors import EngineError
 from backtest.yaml12 import dump_yaml, load_yaml
 from forecast.randomness import RandomStreams
 
-_PATH = Path(__file__).parents[1] / "oracles" / "liquidity_worlds.py"
+ROOT = Path(__file__).resolve().parents[2]
+_PATH = ROOT / "tests" / "oracles" / "liquidity_worlds.py"
 _MODULE = importlib.util.spec_from_file_location("liquidity_worlds", _PATH)
 worlds = importlib.util.module_from_spec(_MODULE)
 _MODULE.loader.exec_module(worlds)
@@ -205,3 +208,15 @@ def test_a_lane_shows_the_future_to_upper_bounds_and_to_nobody_else(kind):
     wrong = None if spec.is_upper_bound else worlds.made_swaps(1)
     with pytest.raises(EngineError, match="future"):
         LiquidityLane(kind, spec, None, view.terms, 0, wrong)
+
+
+def test_reading_every_policy_from_a_file_loads_nothing_heavy():
+    code = """
+import sys
+from backtest.amm.policies.base import LIQUIDITY_POLICIES
+for kind in LIQUIDITY_POLICIES.names():
+    LIQUIDITY_POLICIES.build(kind)
+print([name for name in ("numba", "torch", "sklearn", "pandas") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"

@@ -5,7 +5,6 @@ from typing import Annotated
 import annotated_types as at
 import numpy as np
 
-from backtest.amm.advance import advance, place
 from backtest.amm.policies.base import AbstractLiquidityPolicy, PoolView, RangeDecision
 from backtest.amm.policies.plan import WIDTHS
 from backtest.amm.policies.wanted import one_range, unchanged
@@ -54,8 +53,9 @@ class OracleWidth(AbstractLiquidityPolicy):
 
     def _worth(self, view: PoolView, choice: RangeDecision) -> float:
         """Return what the account is worth at the next decision after a choice."""
+        from backtest.amm.advance import advance, place  # numba; reading a configuration should not load it
+
+        assert view.future is not None
         bars = min(self.every, view.remaining_bars)
         ends = view.history.clock.next(view.history.cutoff, bars)
-        account = view.account if choice.ranges is None else place(view.account, choice)
-        assert view.future is not None
-        return advance(account, view.future, ends[-1:], view.terms).account.equity
+        return advance(place(view.account, choice), view.future, ends[-1:], view.terms).account.equity
