@@ -20,8 +20,8 @@ class OracleWidth(AbstractLiquidityPolicy):
 
     It plays the account through the swaps to come and keeps what is worth most at the next decision, costs included. The swaps come
     from ``PoolView.future``, which ordinary policies are never given, and it refuses to decide without them: so it can run
-    in no lane but one that is marked as an upper bound. It bounds policies that choose a width around the price as often
-    as it does, and no others.
+    in no lane but one that is marked as an upper bound. Asked once a window it bounds every width of its grid that is opened there
+    and kept. Asked more often it is the best of each period alone: far above any rule, but not the best of all sequences.
     """
 
     every: Annotated[int, at.Ge(1)] = 720
