@@ -1,8 +1,8 @@
 """Conclusions of a liquidity run: the verdict in plain words, and the sentences every report must carry."""
 
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from backtest.amm.contest import Contest
@@ -11,17 +11,17 @@ from backtest.amm.spec import PASSIVE
 from backtest.table_rows import Row, rows_by
 
 
-def verdict_of(contest: Contest, policies: pd.DataFrame, paired: pd.DataFrame) -> dict[str, Any]:
+def verdict_of(contest: Contest, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
     """Return the status of the policy the run is judged by, and sentences on it and on what could have been seen."""
     label = next(iter(contest.policies))
-    rows = rows_by(policies, "lane")
+    statements, rows = tables["statements"], rows_by(tables["policies"], "lane")
     row = rows[(label,)]
     sentences = [_net_sentence(label, row), _parts_sentence(row)]
-    beside = rows_by(paired, "lane")
+    beside = rows_by(tables["paired"], "lane")
     if (label,) in beside:
         sentences.append(_paired_sentence(label, beside[label,]))
-    if (mixed := _static_sentence(row)) is not None:
-        sentences.append(mixed)
+    if (static := _static_sentence(statements[statements["lane"] == label])) is not None:
+        sentences.append(static)
     positive = [each["lane"] for each in rows.values() if each["net_bps"] > 0 and not each["is_upper_bound"]]
     sentences.append(
         f"Of {len(rows)} accounts {len(positive)} ended above holding on average"
@@ -53,10 +53,12 @@ def _paired_sentence(label: str, row: Row) -> str:
     )
 
 
-def _static_sentence(row: Row) -> str | None:
-    if np.isnan(row["entropy"]) or row["entropy"] > 0.05:
+def _static_sentence(own: pd.DataFrame) -> str | None:
+    """Say how often a learned policy was no policy: one place for its liquidity, or none, all through a window."""
+    static = int(own["selection"].str.startswith("static").sum())
+    if not static:
         return None
-    return "It took one and the same action nearly always (entropy near 0): that is static selection, not a policy."
+    return f"In {static} of {len(own)} windows its actions amount to static selection: one place for its liquidity, or none."
 
 
 def conventions(contest: Contest) -> list[str]:

@@ -154,7 +154,7 @@ def _manifest(
         "folds": len(windows),
         **machinery(),
         "trials": {**trial_facts(known, periods), "sentence": trial_sentence(known.count)},
-        "verdict": verdict_of(contest, tables["policies"], tables["paired"]),
+        "verdict": verdict_of(contest, tables),
         "conventions": conventions(contest),
         "defaults": assumptions(contest),
     }

@@ -8,6 +8,7 @@ import pandas as pd
 
 from backtest.amm.contest import Contest, Judged, WindowOutcome
 from backtest.amm.inference import WindowMean, holm_p_values, verdict, window_mean
+from backtest.amm.selection import action_entropy, selection_verdict
 from backtest.amm.statement import Statement, in_currency, statement
 from backtest.amm.walk import Played
 from backtest.amm.windows import span_times
@@ -49,7 +50,6 @@ def _equity(judged: Judged, fold: int) -> pd.DataFrame:
 
 def _statement(contest: Contest, judged: Judged, fold: int) -> dict[str, Any]:
     made = statement(judged.played.state.account)
-    entropies = [each.entropy for each in judged.played.decisions if not np.isnan(each.entropy)]
     return {
         "lane": judged.lane,
         "fold": fold,
@@ -57,7 +57,8 @@ def _statement(contest: Contest, judged: Judged, fold: int) -> dict[str, Any]:
         "end": made.end,
         **{name: getattr(made, name) for name in (*MONEY, *RATIOS)},
         "net_usd": _net_in_usd(contest, made),
-        "entropy": float(np.mean(entropies)) if entropies else float("nan"),
+        "entropy": action_entropy(judged.played.decisions),
+        "selection": selection_verdict(judged.played.decisions),
         "chosen": judged.chosen,
     }
 
