@@ -26,6 +26,19 @@ DAY_BARS = 24
 """Hourly bars over which the standard deviation of a day is taken."""
 
 
+@dataclass(frozen=True)
+class Due:
+    """When accounts decide.
+
+    Attributes:
+        every: bars between two regular decisions, counted from an account's opening.
+        on_exit: whether the first bar's end that sees the price outside the range is a reason as well.
+    """
+
+    every: int = 24
+    on_exit: bool = True
+
+
 @dataclass(frozen=True, eq=False)
 class Environment:
     """A pool's past, a grid of actions and the terms.
@@ -74,7 +87,7 @@ class Environment:
 
 
 def environment_of(
-    history: History, grid: ActionGrid, terms: PoolTerms, capital: float, every: int
+    history: History, grid: ActionGrid, terms: PoolTerms, capital: float, due: Due
 ) -> Environment:
     """Return the environment of a history; a decision at a bar's end is executed as ``backtest.amm.advance`` does it.
 
@@ -83,12 +96,12 @@ def environment_of(
         grid: actions.
         terms: costs, latency and dilution.
         capital: worth of an account at its start, in quote tokens.
-        every: bars between two regular decisions.
+        due: when accounts decide.
 
     Raises:
         EngineError: when the history has no pool, or a swap's liquidity is not known.
     """
-    return Environment(tape_of(history, terms.costs.latency_seconds), grid, rules_of(terms, capital, every))
+    return Environment(tape_of(history, terms.costs.latency_seconds), grid, rules_of(terms, capital, due))
 
 
 def tape_of(history: History, latency_seconds: float) -> Tape:
@@ -116,11 +129,11 @@ def tape_of(history: History, latency_seconds: float) -> Tape:
     return Tape(
         _whole(swaps.times.astype(np.int64)), _real(swaps.sqrt_before), _real(swaps.sqrt_after), _real(swaps.liquidity),
         _running(up), _running(down), _whole(ends.astype(np.int64)), _whole(stops), _whole(np.maximum(due, stops)),
-        _real(prices), lows, highs, read_only(day_sigmas(history.panel.field("variance")[:, 0])),
+        _real(prices), lows, highs, read_only(rolling_sigmas(history.panel.field("variance")[:, 0], DAY_BARS)),
     )  # fmt: skip
 
 
-def rules_of(terms: PoolTerms, capital: float, every: int) -> Rules:
+def rules_of(terms: PoolTerms, capital: float, due: Due) -> Rules:
     """Return terms and capital as the kernel reads them."""
     pool, costs = terms.pool, terms.costs
     in_token1 = pool.quote == "token1"
@@ -135,7 +148,8 @@ def rules_of(terms: PoolTerms, capital: float, every: int) -> Rules:
         1.0 - (pool.fee if costs.conversion_fee is None else costs.conversion_fee),
         costs.impact,
         capital,
-        every,
+        due.every,
+        due.on_exit,
         pool.spacing,
         MAX_TICK // pool.spacing * pool.spacing,
     )
@@ -180,15 +194,15 @@ def observed(
     return seen
 
 
-def day_sigmas(variance: Floats) -> Floats:
-    """Return the standard deviation of the log return of the day up to each bar, (T,), from variances of bars (T,).
+def rolling_sigmas(variance: Floats, bars: int) -> Floats:
+    """Return the standard deviation of the log return of so many bars up to each, (T,), from their variances (T,).
 
-    NaN before there is a day of bars.
+    NaN before there are enough bars.
     """
     found = np.full(len(variance), np.nan)
-    if len(variance) >= DAY_BARS:
-        days = np.lib.stride_tricks.sliding_window_view(variance, DAY_BARS)
-        found[DAY_BARS - 1 :] = np.sqrt(days.sum(axis=1))
+    if len(variance) >= bars:
+        spans = np.lib.stride_tricks.sliding_window_view(variance, bars)
+        found[bars - 1 :] = np.sqrt(spans.sum(axis=1))
     return found
 
 

@@ -91,6 +91,7 @@ class Rules(NamedTuple):
         has_impact: whether a conversion moves the price.
         capital: worth of an account at its start.
         every: bars between two regular decisions.
+        on_exit: whether the first bar's end out of range is a decision too.
         spacing: ticks between usable ticks.
         last_tick: the outermost usable tick.
     """
@@ -107,6 +108,7 @@ class Rules(NamedTuple):
     has_impact: bool
     capital: float
     every: int
+    on_exit: bool
     spacing: int
     last_tick: int
 
@@ -155,7 +157,7 @@ def _play(tape: Tape, places: Integers, money: Floats, lower: int, upper: int, r
             _earn(tape, money, bar, rules)
         places[BAR] = bar
         is_in = _holds(money, tape.prices[bar])
-        has_left = money[LIQUIDITY] > 0.0 and not is_in and (was_in or was_opened)
+        has_left = rules.on_exit and money[LIQUIDITY] > 0.0 and not is_in and (was_in or was_opened)
         was_in = is_in
         if not waits and ((bar - places[OPENING]) % rules.every == 0 or has_left):
             break

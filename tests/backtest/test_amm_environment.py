@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from backtest.amm import environment_kernel as kernel
 from backtest.amm.action_grid import HOLD, ActionGrid
 from backtest.amm.environment import (
-    day_sigmas,
+    Due,
     environment_of,
     legal_ranges,
     observed,
+    rolling_sigmas,
     rules_of,
     seat_of,
     tape_of,
@@ -73,9 +74,11 @@ def drawn(seed):
     )
 
 
-def quiet_environment(gas=0.01, seed=0, every=EVERY):
+def quiet_environment(gas=0.01, seed=0, every=EVERY, on_exit=True):
     history = worlds.made_history(worlds.made_swaps(seed), worlds.made_pool())
-    return environment_of(history, GRID, worlds.made_terms(history.pool.pool, gas), CAPITAL, every)
+    return environment_of(
+        history, GRID, worlds.made_terms(history.pool.pool, gas), CAPITAL, Due(every, on_exit)
+    )
 
 
 def number_of(width, shift=0.0):
@@ -85,7 +88,7 @@ def number_of(width, shift=0.0):
 @pytest.mark.parametrize("seed", range(10))
 def test_rewards_and_decision_bars_are_those_of_advance_on_the_same_swaps(seed):
     history, terms, capital, openings, actions = drawn(seed)
-    environment = environment_of(history, GRID, terms, capital, EVERY)
+    environment = environment_of(history, GRID, terms, capital, Due(EVERY))
     seats = environment.seats(openings, LENGTH)
     rewards = np.array([environment.step(seats, row) for row in actions])
     expected, slow = oracle.played(history, GRID, terms, (capital, EVERY, LENGTH), openings, actions)
@@ -115,7 +118,7 @@ def test_the_drawn_worlds_hold_refusals_conversions_and_exits():
 @pytest.mark.parametrize("seed", [1, 4, 6])
 def test_rewards_add_up_to_equity_less_hold_at_the_end(seed):
     history, terms, capital, openings, actions = drawn(seed)
-    environment = environment_of(history, GRID, terms, capital, EVERY)
+    environment = environment_of(history, GRID, terms, capital, Due(EVERY))
     seats = environment.seats(openings, LENGTH)
     total = sum(environment.step(seats, row) for row in np.tile(actions, (4, 1)))
     assert (seats.places[:, kernel.BAR] == seats.places[:, kernel.END]).all()
@@ -152,6 +155,13 @@ def test_decisions_come_every_so_many_bars_and_at_the_first_bar_out_of_range():
     assert seats.places[0, kernel.BAR] == 52, "an exit is a reason to decide once"
 
 
+def test_without_decisions_on_exit_only_regular_ones_are_left():
+    environment = quiet_environment(seed=2, every=12, on_exit=False)
+    seats = environment.seats(np.array([40]), 100)
+    environment.step(seats, np.array([number_of(0.01)]))
+    assert seats.places[0, kernel.BAR] == 52
+
+
 def test_a_swap_cut_in_two_changes_no_reward():
     history, terms, capital, openings, _ = drawn(2)
     terms = replace(terms, own_dilution=False)
@@ -168,7 +178,9 @@ def test_a_swap_cut_in_two_changes_no_reward():
     for action in (number_of(0.05), number_of(0.5), number_of(math.inf)):
         one, other = (
             environment.step(environment.seats(openings, LENGTH), np.full(4, action))
-            for environment in (environment_of(each, GRID, terms, capital, EVERY) for each in (history, cut))
+            for environment in (
+                environment_of(each, GRID, terms, capital, Due(EVERY)) for each in (history, cut)
+            )
         )
         np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-9)
 
@@ -181,7 +193,7 @@ def test_a_swap_cut_in_two_changes_no_reward():
 def test_every_action_means_the_range_that_other_policies_would_open(tick, fee_pips):
     pool = worlds.made_pool(fee_pips=fee_pips)
     price = math.exp(0.5 * math.log(1.0001) * tick)
-    rules = rules_of(worlds.made_terms(pool), CAPITAL, EVERY)
+    rules = rules_of(worlds.made_terms(pool), CAPITAL, Due(EVERY))
     empty = kernel.Seats(np.zeros((1, 6), np.int64), np.ones((1, 10)))
     empty.money[0, kernel.LIQUIDITY] = 0.0
     ticks, _ = legal_ranges(np.array([price]), empty, GRID, rules)
@@ -215,7 +227,7 @@ def test_nothing_but_waiting_is_legal_when_gas_would_take_everything():
 def test_an_account_looks_the_same_from_the_walk_and_from_the_environment(action):
     history = worlds.made_history(worlds.made_swaps(5), worlds.made_pool())
     terms = worlds.made_terms(history.pool.pool)
-    environment = environment_of(history, GRID, terms, CAPITAL, EVERY)
+    environment = environment_of(history, GRID, terms, CAPITAL, Due(EVERY))
     seats = environment.seats(np.array([40]), 100)
     environment.step(seats, np.array([action]))
     _, slow = oracle.played(history, GRID, terms, (CAPITAL, EVERY, 100), [40], [[action]])
@@ -245,12 +257,12 @@ def test_what_is_seen_of_an_account_is_what_its_description_says():
     assert seen[6] > 0 and seen[10] == pytest.approx(48 / 720)
 
 
-def test_the_deviation_of_a_day_is_the_root_of_its_bars_variances():
+def test_the_deviation_of_some_bars_is_the_root_of_the_sum_of_their_variances():
     variance = np.random.default_rng(0).uniform(0, 1e-4, 40)
-    found = day_sigmas(variance)
+    found = rolling_sigmas(variance, 24)
     assert np.isnan(found[:23]).all()
     assert found[30] == pytest.approx(math.sqrt(variance[7:31].sum()), rel=1e-12)
-    assert np.isnan(day_sigmas(variance[:5])).all()
+    assert np.isnan(rolling_sigmas(variance[:5], 24)).all()
 
 
 def test_names_of_actions_are_plain_and_distinct():
