@@ -1,0 +1,1 @@
+"""Learning where to place liquidity: features, a dueling double Q network, and its training in the environment."""

@@ -1,0 +1,110 @@
+"""School: networks taught in simulated pools first, then in a pool's own past."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from backtest.amm.environment import environment_of
+from backtest.amm.learning.features import CONTEXT, first_context, pool_features, scaled_rows
+from backtest.amm.learning.lesson import Lesson
+from backtest.amm.learning.network import Weights, new_network, weights_of
+from backtest.amm.learning.training import Classroom, taught
+from backtest.amm.terms import PoolTerms
+from data.amm.world import PoolWorld
+from data.history import History
+from data.sources.pool_simulated import PoolSimulatedSource
+from data.sources.synthetic import SyntheticSource
+from forecast.models.scaling import Scaler, scaler_of
+from forecast.randomness import RandomStreams
+
+WORLDS: tuple[tuple[float, float], ...] = ((0.4, 100.0), (0.8, 50.0), (1.2, 25.0))
+"""Volatility a year and noise trades a day of each simulated pool: from where ranges pay to where they lose."""
+
+WORLD_BARS = 3600
+"""Hourly bars of each: five windows, as many as a network learns from afterwards."""
+
+FROM_NOTHING, FROM_SIMULATOR = 1.0, 0.3
+"""Share of actions taken by chance at first by a new network, and by one that has been to the simulator."""
+
+_EPOCH = np.datetime64(0, "ns")
+_NOWHERE = Path()
+
+
+def school_scaler(history: History) -> Scaler:
+    """Return the scaler of the features of a history."""
+    features = pool_features(history.panel)
+    return scaler_of(features[first_context(features) - CONTEXT + 1 :])
+
+
+def classroom(history: History, lesson: Lesson, terms: PoolTerms, capital: float) -> Classroom:
+    """Return a history to learn in, its features standardised by itself.
+
+    Raises:
+        EngineError: when the history has no pool, or no week of bars that each have a day before them.
+    """
+    features = pool_features(history.panel)
+    rows = scaled_rows(features, school_scaler(history))
+    return Classroom(
+        environment_of(history, lesson.grid, terms, capital, lesson.due), rows, first_context(features)
+    )
+
+
+@lru_cache(maxsize=8)
+def pretrained(
+    lesson: Lesson, terms: PoolTerms, capital: float, steps: int, members: int, seed: int
+) -> tuple[Weights, ...]:
+    """Return the weights of each member after so many updates in simulated pools of the same tokens and fee.
+
+    Nothing of any real pool is in them, so one experiment needs them once; the same arguments give the same bits.
+
+    Args:
+        lesson: how networks are taught.
+        terms: pool and costs.
+        capital: worth of an account at its start.
+        steps: updates of each member, spread over the worlds.
+        members: networks.
+        seed: of worlds, first weights and chance.
+    """
+    streams = RandomStreams(seed, _EPOCH)
+    made = [
+        weights_of(new_network(len(lesson.grid), lesson.hidden, _seed(streams, "weights", member)))
+        for member in range(members)
+    ]
+    if not steps:
+        return tuple(made)
+    for number in range(len(WORLDS)):
+        room = classroom(simulated(terms, number, seed), lesson, terms, capital)
+        share = steps * (number + 1) // len(WORLDS) - steps * number // len(WORLDS)
+        explored = FROM_NOTHING if number == 0 else FROM_SIMULATOR
+        made = [
+            taught(lesson, weights, room, share, explored, streams.of("world", str(number), str(member)))
+            for member, weights in enumerate(made)
+        ]
+    return tuple(made)
+
+
+def finished(
+    lesson: Lesson, weights: Sequence[Weights], room: Classroom, steps: int, rng: RandomStreams
+) -> tuple[Weights, ...]:
+    """Return the weights of each member after so many more updates in a pool's own past."""
+    return tuple(
+        taught(lesson, each, room, steps, FROM_SIMULATOR, rng.of("learned", str(member)))
+        for member, each in enumerate(weights)
+    )
+
+
+def simulated(terms: PoolTerms, number: int, seed: int) -> History:
+    """Return the bars and swaps of one of ``WORLDS`` with the pool of the terms."""
+    volatility, trades = WORLDS[number]
+    own = _seed(RandomStreams(seed, _EPOCH), "world", str(number))
+    reference = SyntheticSource(
+        process="garch_t", count=1, bars=WORLD_BARS + 1, bar="1h", volatility=volatility, drift=0.0, seed=own
+    )
+    world = PoolWorld(pool=terms.pool, noise_per_day=trades, seed=own)
+    return PoolSimulatedSource(reference=reference, world=world).load(_NOWHERE)
+
+
+def _seed(streams: RandomStreams, *names: object) -> int:
+    return int(streams.of(*map(str, names)).integers(2**31))
