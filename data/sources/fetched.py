@@ -4,6 +4,7 @@ A backtest never reaches the network: ``load`` reads the lake only, and ``wayfol
 """
 
 from abc import abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from data.registry import spec
 from data.sources.base import AbstractSource
 from data.sources.lake_files import history_of
 from data.sources.selection import asked_period, chosen
+
+Pause = Callable[[float], None]
+"""Waits so many seconds; who reads a clock gives it."""
 
 
 @spec
@@ -44,8 +48,11 @@ class AbstractFetchedSource(AbstractSource):
         """
 
     @abstractmethod
-    def transport(self) -> Any:
+    def transport(self, pause: Pause) -> Any:
         """Return what talks to the real service.
+
+        Args:
+            pause: for services that must be asked again later.
 
         Raises:
             SourceError: when the extra that holds it is not installed.
@@ -55,7 +62,7 @@ class AbstractFetchedSource(AbstractSource):
     def origin(self, fetched_at: str) -> Origin:
         """Return the source, licence and clock of the bars."""
 
-    def fetch(self, lake: Path, fetched_at: str, transport: Any | None = None) -> Entry:
+    def fetch(self, lake: Path, fetched_at: str, transport: Any) -> Entry:
         """Download the bars and store them as a revision of ``dataset``; ``fetched_at`` is an ISO instant, UTC.
 
         Raises:
@@ -63,7 +70,7 @@ class AbstractFetchedSource(AbstractSource):
         """
         if not self.series:
             raise SourceError(f"{self.dataset}: 'series' is empty; name at least one symbol to fetch")
-        long = self.download(self.transport() if transport is None else transport)
+        long = self.download(transport)
         return add_revision(lake, self.dataset, long, self.origin(fetched_at))
 
     def load(self, lake: Path, as_of: np.datetime64 | None = None) -> History:

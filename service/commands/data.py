@@ -194,7 +194,7 @@ def fetch(
     from data.errors import SpecError
     from data.sources.base import SOURCES
     from data.sources.fetched import AbstractFetchedSource
-    from service.clock import now_utc
+    from service.clock import now_utc, pause
     from service.configs import config_path
     from service.settings import read_settings
 
@@ -203,7 +203,8 @@ def fetch(
     )
     if not isinstance(source, AbstractFetchedSource):
         raise SpecError(f"data of kind '{SOURCES.kind_of(source)}' needs no fetching; it is read as it is")
-    entry = source.fetch(read_settings().lake, now_utc().isoformat(timespec="seconds"))
+    now = now_utc().isoformat(timespec="seconds")
+    entry = source.fetch(read_settings().lake, now, source.transport(pause))
     if json_output:
         print_json(asdict(entry))
         return

@@ -17,6 +17,10 @@ HOUR = 3_600_000
 START = 1_577_836_800_000  # 2020-01-01 in ms
 
 
+def never(seconds: float) -> None:
+    raise AssertionError(f"a pause of {seconds} s was asked for")
+
+
 def yahoo_answer(symbol: str, **asked: Any) -> pd.DataFrame:
     """What yfinance 1.7 returns for one symbol with multi_level_index=False."""
     assert asked["auto_adjust"] is False
@@ -129,10 +133,10 @@ def test_an_unreachable_exchange_is_an_offline_error(tmp_path: Path) -> None:
 def test_the_real_transports_exist_and_are_read_only() -> None:
     pytest.importorskip("yfinance")
     pytest.importorskip("ccxt")
-    assert callable(yahoo().transport())
-    assert not crypto().transport().apiKey
+    assert callable(yahoo().transport(never))
+    assert not crypto().transport(never).apiKey
     with pytest.raises(SpecError, match="did you mean 'kraken'"):
-        crypto(exchange="krakn").transport()
+        crypto(exchange="krakn").transport(never)
 
 
 def test_a_bar_length_the_exchange_does_not_know_is_refused(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def event_table(count=20, seed=2, is_whole=False):
     rows = []
     if is_whole:
         rows.append(_row(100, 0, "INITIALIZE", sqrtPriceX96=root, current_tick=tick_at_sqrt(root)))
-        place = {"tick_lower": 240_000, "tick_upper": 276_000, "liquidity": HELD, "owner": "0xabc"}
+        place = {"tick_lower": 240_000, "tick_upper": 276_000, "liquidity": HELD, "owner": f"0x{0xABC:040x}"}
         rows.append(_row(100, 1, "MINT", amount0=7, amount1=9, **place))
     for i in range(count):
         paid = int(rng.integers(10**17, 9 * 10**18))

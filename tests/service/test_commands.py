@@ -429,11 +429,12 @@ def test_fetch_stores_what_a_source_brings_and_says_so(
     command("data", "add", "fetched", "AAA.csv", "--calendar", "weekdays")
     asked: list[str] = []
 
-    def fetch(self: YahooSource, lake: Path, fetched_at: str) -> Any:
+    def fetch(self: YahooSource, lake: Path, fetched_at: str, transport: Any) -> Any:
         asked.append(fetched_at)
         return next(entry for entry in entries(lake) if entry.name == "fetched")
 
     monkeypatch.setattr(YahooSource, "fetch", fetch)
+    monkeypatch.setattr(YahooSource, "transport", lambda self, pause: None)
     (home / "yahoo.yaml").write_text(dump_yaml({**SMALL, "data": {"kind": "yahoo", "series": ["AAA"]}}))
     assert command("data", "fetch", "yahoo.yaml").out.startswith(
         "fetched revision 1: 200 rows, 2020-01-02 to "
