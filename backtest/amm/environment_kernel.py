@@ -272,7 +272,8 @@ def _rebalance(
     money[IDLE0] = max(idle0 - money[LIQUIDITY] * unit0, 0.0)
     money[IDLE1] = max(idle1 - money[LIQUIDITY] * unit1, 0.0)
     money[FEES0], money[FEES1], money[LOW], money[HIGH] = 0.0, 0.0, low, high
-    places[LOWER], places[UPPER], places[OPENED] = lower, upper, tape.times[swap]
+    places[LOWER], places[UPPER] = (0, 0) if is_dust else (lower, upper)
+    places[OPENED] = tape.times[swap]
     return True
 
 

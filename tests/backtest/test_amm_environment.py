@@ -39,7 +39,7 @@ def loaded(name):
     return module
 
 
-worlds, oracle = loaded("liquidity_worlds"), loaded("amm_environment_oracle")
+worlds, oracle, paths = loaded("liquidity_worlds"), loaded("amm_environment_oracle"), loaded("pool_paths")
 
 
 def drawn_terms(rng, pool):
@@ -74,11 +74,9 @@ def drawn(seed):
     )
 
 
-def quiet_environment(gas=0.01, seed=0, every=EVERY, on_exit=True):
-    history = worlds.made_history(worlds.made_swaps(seed), worlds.made_pool())
-    return environment_of(
-        history, GRID, worlds.made_terms(history.pool.pool, gas), CAPITAL, Due(every, on_exit)
-    )
+def quiet_environment(gas=0.01):
+    history = worlds.made_history(worlds.made_swaps(), worlds.made_pool())
+    return environment_of(history, GRID, worlds.made_terms(history.pool.pool, gas), CAPITAL, Due())
 
 
 def number_of(width, shift=0.0):
@@ -143,23 +141,36 @@ def test_an_account_at_its_last_bar_stays_there():
         np.testing.assert_array_equal(part, kept)
 
 
+def leaving(on_exit):
+    """Return an environment in which the price leaves one per cent at bar 45, comes back at 48 and leaves at 50."""
+    log_prices = np.zeros(101)
+    log_prices[45:48] = log_prices[50:] = 0.02
+    history = paths.history_of(log_prices, 100)
+    return environment_of(
+        history, GRID, worlds.made_terms(history.pool.pool), CAPITAL, Due(12, on_exit=on_exit)
+    )
+
+
 def test_decisions_come_every_so_many_bars_and_at_the_first_bar_out_of_range():
-    environment = quiet_environment(seed=2, every=12)
-    tape, seats = environment.tape, environment.seats(np.array([40]), 100)
-    environment.step(seats, np.array([number_of(0.01)]))
+    environment = leaving(on_exit=True)
+    seats, bars = environment.seats(np.array([30]), 50), []
+    for action in (number_of(0.01), HOLD, HOLD, HOLD, HOLD, HOLD):
+        environment.step(seats, np.array([action]))
+        bars.append(int(seats.places[0, kernel.BAR]))
     low, high = seats.money[0, [kernel.LOW, kernel.HIGH]]
-    bar = seats.places[0, kernel.BAR]
-    assert bar < 52 and not low <= tape.prices[bar] < high, "the price leaves one per cent within half a day"
-    assert all(low <= price < high for price in tape.prices[42:bar])
-    environment.step(seats, np.zeros(1, np.int64))
-    assert seats.places[0, kernel.BAR] == 52, "an exit is a reason to decide once"
+    is_in = (low <= environment.tape.prices) & (environment.tape.prices < high)
+    exits = 1 + np.flatnonzero(is_in[31:80] & ~is_in[32:81]) + 31
+    assert len(exits) == 2
+    assert bars == sorted({42, 54, 66, 78, *exits.tolist()})
 
 
 def test_without_decisions_on_exit_only_regular_ones_are_left():
-    environment = quiet_environment(seed=2, every=12, on_exit=False)
-    seats = environment.seats(np.array([40]), 100)
-    environment.step(seats, np.array([number_of(0.01)]))
-    assert seats.places[0, kernel.BAR] == 52
+    environment = leaving(on_exit=False)
+    seats, bars = environment.seats(np.array([30]), 50), []
+    for action in (number_of(0.01), HOLD, HOLD, HOLD, HOLD):
+        environment.step(seats, np.array([action]))
+        bars.append(int(seats.places[0, kernel.BAR]))
+    assert bars == [42, 54, 66, 78, 80]
 
 
 def test_a_swap_cut_in_two_changes_no_reward():
