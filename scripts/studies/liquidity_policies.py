@@ -1,14 +1,13 @@
-"""What each liquidity policy makes against holding on WBTC/WETH 0.3 %, window by window, beside published reference rows.
+"""What each liquidity policy makes against holding on WBTC/WETH 0.3 %, window by window, beside reference rows.
 
 The reference has 23 windows of 30 days on the block clock, 100 WETH, 0.02 WETH a rebalance, 0.35 % on half of the account for
 its conversion, free opening, ranges at any tick, and fees by event-L: the fee of every swap that ends inside the range, shared by the
 liquidity which that swap reports. Two of its conventions had to be found out, since only they reproduce its passive rows: a
-range of "width w" spans (1 + w)**(+-1/2) of the *root* price, so (1 + w)**2 in price; and a day has 6,450 blocks. A band of k sigma
-is taken in root price likewise, so 2 k on the log price.
+range of "width w" spans (1 + w)**(+-1/2) of the *root* price, so (1 + w)**2 in price; and a day has 6,450 blocks.
 
 Here fees follow the path, the exact imbalance is converted, ranges lie on the tick spacing, opening costs its gas, the price is
-looked at every hour, and what is decided is done at the next swap 12 seconds later. The day has 6,576 blocks; the first column of
-ours keeps the reference's windows.
+looked at every hour, and what is decided is done at the next swap 12 seconds later. The first table keeps the reference's windows, the
+others have 6,576 blocks a day.
 """
 
 import argparse
@@ -65,7 +64,7 @@ REFERENCE: Mapping[str, Row] = {
         for width, net, error in ((2.5, -329, 92), (5, -221, 75), (10, -125, 64), (20, -76, 40))
     },
     **{
-        f"vol band k={k:g}": Row({"kind": "volatility_band", "multiple": 2.0 * k}, net, error)
+        f"vol band k={k:g}": Row({"kind": "volatility_band", "multiple": k}, net, error)
         for k, net, error in ((2.0, -164, 65), (4.0, -97, 44))
     },
 }
@@ -177,16 +176,18 @@ def event_fees(history: History, spans: Sequence[Span]) -> None:
     )
     print(f"\nfees of unmoved ranges in bp a window: {'path':>9}{'event-L':>9}  event-L over path")
     for label, each in width.items():
-        both = np.array([_fees(history, log.swaps.between(*_ends(history, span)), each) for span in spans])
+        both = np.array(
+            [unmoved_fees(history, log.swaps.between(*ends_of(history, span)), each) for span in spans]
+        )
         path, event = both.mean(axis=0)
         print(f"{label:38s}{path:9.1f}{event:9.1f}{event / path:10.4f}")
 
 
-def _ends(history: History, span: Span) -> tuple[Any, Any]:
+def ends_of(history: History, span: Span) -> tuple[Any, Any]:
     return history.times[span.first], history.times[span.last]
 
 
-def _fees(history: History, swaps: Any, width: float) -> tuple[float, float]:
+def unmoved_fees(history: History, swaps: Any, width: float) -> tuple[float, float]:
     """Return fees of one range around the first price in bp of its worth at the last price: by path, and by event-L."""
     pool, first, last = pool_log(history).pool, float(swaps.sqrt_before[0]), float(swaps.sqrt_after[-1])
     half = np.log1p(width) / 4 if np.isfinite(width) else 40.0
