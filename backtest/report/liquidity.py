@@ -1,11 +1,17 @@
 """Liquidity: what every policy earned and lost in a pool, where its ranges lay, and what was forecast."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
 import pandas as pd
 
-from backtest.report.blocks import Absent, Block, Cell, Heading, Section, Table, table_of
+from backtest.report.blocks import Absent, Block, Cell, Column, Heading, Section, Table, table_of
 from backtest.report.liquidity_charts import edge_chart, profile_chart, waterfall_chart
 from backtest.report.liquidity_columns import (
     ACTIONS,
+    CHOSEN,
+    MEASURES,
     PAIRED,
     PARTS,
     PLACEBO,
@@ -69,9 +75,7 @@ def _policies_section(run: Material) -> Section:
         return Section("policies", "Policies", lede, (Absent("policies"), *_paired(run)))
     shown = _ordered(run, policies)
     caption = "Net versus hold of every policy, mean of its test windows, in basis points of the capital."
-    table = _flagged(
-        table_of(_with_interval(shown), POLICIES, caption, "policies.parquet", "verdicts"), shown
-    )
+    table = _shown(run, _with_interval(shown), POLICIES, caption, "policies.parquet")
     return Section("policies", "Policies", lede, (table, edge_chart(shown, run.primary), *_paired(run)))
 
 
@@ -80,7 +84,7 @@ def _paired(run: Material) -> tuple[Block, ...]:
     if paired is None:
         return (Absent("paired"),)
     caption = "Each policy less the passive one on the same swaps, window by window, in basis points of the capital."
-    return (table_of(_with_interval(_ordered(run, paired)), PAIRED, caption, "paired.parquet"),)
+    return (_shown(run, _with_interval(_ordered(run, paired)), PAIRED, caption, "paired.parquet"),)
 
 
 def _statement_section(run: Material) -> Section:
@@ -94,18 +98,31 @@ def _statement_section(run: Material) -> Section:
         blocks.append(Absent("policies"))
     else:
         shown = _ordered(run, policies)
+        parts = "Profit statement, mean of windows, in basis points of the capital."
+        measures = "How hard the capital worked, mean of windows."
         blocks += [
             waterfall_chart(shown.iloc[0], run.lane_name(str(shown["lane"].iloc[0]))),
-            _flagged(table_of(shown, PARTS, "Profit statement, mean of windows, in basis points of the capital.", "policies.parquet"), shown),
-        ]  # fmt: skip
+            _shown(run, shown, PARTS, parts, "policies.parquet"),
+            _shown(run, shown, MEASURES, measures, "policies.parquet"),
+        ]
     statements = run.table("statements", "lane", "fold", "net")
-    if statements is None:
-        blocks.append(Absent("statements"))
-    else:
-        caption = f"Profit statement of every policy in every window, in {run.manifest.get('numeraire', 'quote tokens')}."
-        rows = _ordered(run, statements)
-        blocks.append(table_of(rows, run.dated(STATEMENTS), caption, "statements.parquet", "tall"))
+    blocks += [Absent("statements")] if statements is None else _windows(run, _ordered(run, statements))
     return Section("statement", "Profit statement", lede, tuple(blocks))
+
+
+def _windows(run: Material, rows: pd.DataFrame) -> list[Block]:
+    """Return the statement of every policy in every window, and below it, folded away, the settings chosen for each."""
+    unit = run.manifest.get("numeraire", "quote tokens")
+    kept = rows.drop(columns="net_usd") if "net_usd" in rows and rows["net_usd"].isna().all() else rows
+    caption = f"Profit statement of every policy in every window, in {unit}."
+    shown: list[Block] = [_shown(run, kept, run.dated(STATEMENTS), caption, "statements.parquet", "tall")]
+    if "chosen" in rows:
+        chosen = rows[rows["chosen"].fillna("").astype(bool)]
+        table = table_of(
+            chosen, CHOSEN, "Settings chosen on the validation window", "statements.parquet", "tall"
+        )
+        shown.append(replace(table, is_folded=True))
+    return shown
 
 
 def _excess_section(run: Material, axis: TimeAxis | None) -> Section:
@@ -171,7 +188,8 @@ def _frontier(run: Material, own: pd.DataFrame, lane: str, is_folded: bool) -> T
         for capital in sorted(set(own["capital"].astype(float)))
     )
     headings = (Heading(f"Capital, {unit}"), *(Heading(f"gas {gas:g}") for gas in gases))
-    words = f"{run.lane_name(lane)}: net versus hold in basis points of the capital, by capital and gas of a move in {unit}."
+    bound = f" ({BOUND})" if lane in _bounds(run) else ""
+    words = f"{run.lane_name(lane)}{bound}: net versus hold in basis points of the capital, by capital and gas of a move in {unit}."
     return Table(words[:1].upper() + words[1:], headings, rows, "Standard errors below.", is_folded=is_folded)
 
 
@@ -192,13 +210,23 @@ def _forecast_section(run: Material) -> Section:
         blocks.append(Absent("forecast_scores"))
     else:
         caption = "Scores of the liquidity forecasts of the test windows."
-        blocks.append(table_of(scores, SCORES, caption, "forecast_scores.parquet", "verdicts"))
+        blocks.append(table_of(scores, SCORES, caption, "forecast_scores.parquet"))
     profiles = run.table("profiles", "model", "cutoff", "low_ticks", "forecast_up", "realised_up")
     if profiles is None:
         blocks.append(Absent("profiles"))
     else:
-        blocks += [profile_chart(profiles, is_last=False), profile_chart(profiles, is_last=True)]
+        models = _best_first(profiles, scores)
+        blocks += [profile_chart(profiles, models, is_last=is_last) for is_last in (False, True)]
     return Section("forecasts", "Forecast and realised liquidity demand", lede, tuple(blocks))
+
+
+def _best_first(profiles: pd.DataFrame, scores: pd.DataFrame | None) -> list[str]:
+    """Return the models of the profiles by falling R2, as they were stored where it is not known."""
+    models = list(dict.fromkeys(map(str, profiles["model"])))
+    if scores is None or "r2_log_fee_growth" not in scores:
+        return models
+    known = dict(zip(scores["model"].astype(str), -scores["r2_log_fee_growth"].fillna(-np.inf), strict=True))
+    return sorted(models, key=lambda model: known.get(model, np.inf))
 
 
 def _checks_section(run: Material) -> Section:
@@ -213,7 +241,7 @@ def _checks_section(run: Material) -> Section:
     ]
     if placebo is not None:
         caption = "Placebos: each policy less the passive one where nothing can be foreseen; the interval should hold 0."
-        blocks.append(table_of(_with_interval(placebo), PLACEBO, caption, "placebo.parquet"))
+        blocks.append(_shown(run, _with_interval(placebo), PLACEBO, caption, "placebo.parquet"))
     if slippage is not None:
         caption = "Slippage of trades against the replayed pool: average price over the price before, without the fee."
         blocks.append(table_of(_slippage(slippage), SLIPPAGE, caption, "slippage.parquet"))
@@ -242,13 +270,26 @@ def _interval(row: dict[str, float]) -> str:
     return "" if missing else f"[{bps(low)}, {bps(high)}]"
 
 
-def _flagged(table: Table, frame: pd.DataFrame) -> Table:
-    """Return the table with a line under each policy that is only an upper bound."""
-    bounds = (
-        frame["is_upper_bound"].fillna(False).tolist() if "is_upper_bound" in frame else [False] * len(frame)
-    )
+def _shown(
+    run: Material, frame: pd.DataFrame, columns: Sequence[Column], caption: str, file: str, style: str = ""
+) -> Table:
+    """Return a table of policies with a line under each one that is only an upper bound."""
+    table, bounds = table_of(frame, columns, caption, file, style), _bounds(run)
+    at = [column.name for column in columns if column.name in frame].index("lane")
     rows = tuple(
-        (Cell(row[0].text, BOUND if bound else "", row[0].tone, is_header=True), *row[1:])
-        for row, bound in zip(table.rows, bounds[: len(table.rows)], strict=True)
+        tuple(
+            replace(cell, detail=BOUND) if i == at and lane in bounds else cell for i, cell in enumerate(row)
+        )
+        for row, lane in zip(table.rows, frame["lane"].astype(str).head(len(table.rows)), strict=True)
     )
-    return Table(table.caption, table.headings, rows, table.note, table.style)
+    return replace(table, rows=rows)
+
+
+def _bounds(run: Material) -> set[str]:
+    """Return the policies that look at the future."""
+    policies = run.table("policies", "lane", "is_upper_bound")
+    return (
+        set()
+        if policies is None
+        else set(policies[policies["is_upper_bound"].fillna(False)]["lane"].astype(str))
+    )

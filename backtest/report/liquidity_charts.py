@@ -1,5 +1,6 @@
 """Liquidity charts: net versus hold of every policy, the profit statement, and profiles of demand."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from backtest.report.formats import chart_text, label, number
 from backtest.report.liquidity_over_time import BPS
 from backtest.report.palette import color
 
-MODEL_ROLES = ("net", "benchmark", "ink")
+MODEL_ROLES = ("net", "benchmark", "ink", "gross")
 LEAST_SHOWN = 0.002
 """Bins with less than this share of the largest one, on both ends of a profile, are not drawn."""
 
@@ -136,15 +137,16 @@ def _zero_upright(plot: Any) -> None:
     )
 
 
-def profile_chart(profiles: pd.DataFrame, *, is_last: bool) -> Chart:
+def profile_chart(profiles: pd.DataFrame, models: Sequence[str], *, is_last: bool) -> Chart:
     """Return the path expected and travelled in each bin, up above the axis and down below it.
 
     Args:
         profiles: model, cutoff, low_ticks, high_ticks, forecast_up, forecast_down, realised_up, realised_down.
+        models: its models; the first four are drawn.
         is_last: whether the newest cutoff is drawn, or the mean of all.
     """
     chosen = profiles[profiles["cutoff"] == profiles["cutoff"].max()] if is_last else profiles
-    models = list(dict.fromkeys(map(str, profiles["model"])))[: len(MODEL_ROLES)]
+    models, others = models[: len(MODEL_ROLES)], models[len(MODEL_ROLES) :]
     means = chosen.groupby(["model", "low_ticks", "high_ticks"], sort=True)[list(_SIDES)].mean().reset_index()
     means = _shown_bins(means)
     plot = plain_figure(height=300, number_format="0.[000]%")
@@ -164,8 +166,7 @@ def profile_chart(profiles: pd.DataFrame, *, is_last: bool) -> Chart:
         if is_last
         else f"mean of {chosen['cutoff'].nunique():,} cutoffs"
     )
-    others = [label(model) for model in dict.fromkeys(profiles["model"]) if str(model) not in models]
-    more = f" Not drawn: {', '.join(others)}." if others else ""
+    more = f" Not drawn: {', '.join(map(label, others))}." if others else ""
     caption = f"Path length by bin, {when}: above the axis upwards, below it downwards. It is fee income per unit of liquidity.{more}"
     name = "last" if is_last else "mean"
     return Chart(

@@ -1,5 +1,8 @@
 """Liquidity columns: how the stored tables of a liquidity run are shown, and what each column says."""
 
+import json
+from typing import Any
+
 from backtest.report.blocks import Column
 from backtest.report.formats import count, label, moment, number, p_value, percent, significant, text
 
@@ -12,7 +15,9 @@ _HELP = {
     "fees_bps": "By the exact path of every swap, net of the protocol's cut.",
     "divergence_bps": "What the tokens held gained more than the position without its fees.",
     "lvr_bps": "Loss versus rebalancing against the pool's price at the bar ends; beside the statement, no part of it.",
-    "capital_efficiency": "Liquidity that a unit of capital gave, over that of the full range; the mean of all bars.",
+    "capital_efficiency": "Fees over those the capital would have earned over the full range on the same swaps.",
+    "concentration": "Liquidity at work over that of the same equity over the full range, mean of bar ends; 0 out of range.",
+    "fee_apr": "Fees over the worth invested, times 365 over the days; simple, and no profit: see the net.",
     "entropy": "Of the actions of a learned policy, in nats; near 0 it is static selection.",
 }
 
@@ -20,6 +25,23 @@ _HELP = {
 def bps(value: object) -> str:
     """Return basis points with one decimal."""
     return number(value, 1)
+
+
+def settings(value: Any) -> str:
+    """Return settings stored as JSON in words: ``width 0.25, on_exit yes``; other text as it is."""
+    try:
+        stored = json.loads(str(value))
+    except ValueError:
+        return text(value)
+    if not isinstance(stored, dict):
+        return text(value)
+    return ", ".join(f"{label(name)} {_setting(item)}" for name, item in stored.items() if name != "kind")
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, list):
+        return " ".join(_setting(each) for each in value)
+    return "none" if value is None else text(value)
 
 
 POLICIES = (
@@ -40,11 +62,16 @@ PARTS = (
     Column("conversion_bps", "− Conversion", bps),
     Column("net_bps", "= Net", bps, _HELP["net_bps"], is_signed=True),
     Column("lvr_bps", "LVR", bps, _HELP["lvr_bps"]),
+)
+MEASURES = (
+    Column("lane", "Policy", label),
     Column("in_range_share", "In range", percent, "Share of bar ends with the price in a range."),
-    Column("capital_efficiency", "Efficiency", lambda value: number(value, 2), _HELP["capital_efficiency"]),
+    Column("capital_efficiency", "Capital efficiency", number, _HELP["capital_efficiency"]),
+    Column("concentration", "Concentration", number, _HELP["concentration"]),
+    Column("fee_apr", "Fees a year", percent, _HELP["fee_apr"]),
     Column("rebalances", "Moves", bps, "Of ranges a window, the first opening left out."),
     Column("entropy", "Entropy", number, _HELP["entropy"], missing="rule"),
-)  # fmt: skip
+)
 PAIRED = (
     Column("lane", "Policy", label),
     Column("against", "less", label),
@@ -65,10 +92,17 @@ STATEMENTS = (
     Column("conversion", "− Conversion", significant),
     Column("net", "= Net", significant, is_signed=True),
     Column("net_bps", "Net, bp", bps, is_signed=True),
+    Column("net_usd", "Net, USD", significant, is_signed=True),
     Column("lvr", "LVR", significant),
+    Column("fees_over_lvr", "Fees/LVR", number),
     Column("in_range_share", "In range", percent),
+    Column("capital_efficiency", "Capital efficiency", number),
     Column("rebalances", "Moves", count),
-    Column("chosen", "Settings chosen on validation", text),
+)
+CHOSEN = (
+    Column("lane", "Policy", label),
+    Column("fold", "Window", count),
+    Column("chosen", "Settings chosen on validation", settings),
 )
 ACTIONS = (
     Column("decided", "Decided", moment),

@@ -124,6 +124,7 @@ def ranges_chart(prices: pd.DataFrame, ranges: pd.DataFrame, run: Material, axis
     bands = plot.quad(
         left="left", right="right", bottom="bottom", top="top", source=source, fill_color=color("net"), fill_alpha=0.2,
         line_color=color("net"), line_width=0.8,
+        line_alpha=0.6,
     )  # fmt: skip
     add_hover(
         plot, bands, {"From": "@from", "to": "@to", "Share": "@share{0%}", "Why": "@reason"}, mode="mouse"

@@ -14,6 +14,7 @@ from backtest.report.embedding import embedded
 from backtest.report.glossary import GLOSSARY, LIQUIDITY_GLOSSARY
 from backtest.report.liquidity import BOUND, liquidity_figures, liquidity_sections
 from backtest.report.liquidity_charts import edge_chart, profile_chart, waterfall_chart
+from backtest.report.liquidity_columns import settings as told_settings
 from backtest.report.liquidity_over_time import excess_chart, heat_chart, ranges_chart, time_axis
 from backtest.report.material import Material
 from backtest.report.overview import MEANINGS, verdict_words
@@ -100,12 +101,40 @@ def test_the_judged_policy_stands_first_and_the_passive_one_beside_it(sections):
 
 
 def test_an_upper_bound_is_flagged_wherever_it_is_shown(sections):
-    for section in ("policies", "statement"):
-        flagged = {row[0].text: row[0].detail for row in tables_in(sections[section])[0].rows}
+    shown = [
+        *tables_in(sections["policies"]),
+        *tables_in(sections["statement"])[:3],
+        tables_in(sections["checks"])[0],
+    ]
+    for table in shown:
+        at = [heading.title for heading in table.headings].index("Policy")
+        flagged = {row[at].text: row[at].detail for row in table.rows}
         assert flagged["oracle width"] == BOUND
         assert [name for name, detail in flagged.items() if detail] == ["oracle width"]
+    assert [BOUND in table.caption for table in tables_in(sections["frontier"])] == [False] * 7 + [True]
     keys = [key.label for key in charts_in(sections["policies"])[0].keys]
     assert "upper bounds, which see the future" in keys
+
+
+def test_settings_chosen_on_validation_are_words_in_a_folded_table(sections):
+    statements, chosen = tables_in(sections["statement"])[2:]
+    assert chosen.is_folded and not statements.is_folded
+    assert chosen.rows[0][2].text == "width 0.22, on exit yes"
+    assert "Net, USD" not in [heading.title for heading in statements.headings]
+    assert len(statements.rows) == 6 * 8 and len(chosen.rows) == 6 * 6
+
+
+@pytest.mark.parametrize(
+    ("stored", "words"),
+    [
+        ('{"kind": "static", "tried": [0.1, 0.25], "horizon": null}', "tried 0.1 0.25, horizon none"),
+        ("width 5 %", "width 5 %"),
+        ("7", "7"),
+        (None, "n/a"),
+    ],
+)
+def test_settings_are_told_in_words(stored, words):
+    assert told_settings(stored) == words
 
 
 def test_what_is_known_of_a_mean_stands_beside_it(run, sections):
@@ -210,7 +239,8 @@ def test_the_frontier_has_a_table_a_policy_the_judged_one_open(run, sections):
 
 def test_profiles_show_the_mean_of_all_cutoffs_and_the_last_one(run):
     profiles = run[1]["profiles"]
-    mean, last = (profile_chart(profiles, is_last=is_last) for is_last in (False, True))
+    models = ["har", "lstm", "weekly_mean", "garch_normal", "last_value"]
+    mean, last = (profile_chart(profiles, models, is_last=is_last) for is_last in (False, True))
     assert f"mean of {profiles['cutoff'].nunique()} cutoffs" in mean.caption
     assert "at the last cutoff" in last.caption
     assert "Not drawn: last value." in mean.caption
@@ -219,8 +249,19 @@ def test_profiles_show_the_mean_of_all_cutoffs_and_the_last_one(run):
     np.testing.assert_allclose(realised["up"], own.loc[realised["low"]])
     assert len(realised["up"]) < 61
     steps = [data for data in data_of(mean.figure) if "value" in data]
-    assert len(steps) == 6
+    assert len(steps) == 8
     assert all(len(data["at"]) == len(realised["up"]) + 1 for data in steps)
+
+
+def test_the_models_that_forecast_best_are_drawn(run, sections):
+    keys = [key.label for key in charts_in(sections["forecasts"])[0].keys]
+    assert keys == ["Realised", "lstm", "har", "garch normal", "weekly mean"]
+    manifest, tables = run
+    unscored = Material(
+        manifest, {name: table for name, table in tables.items() if name != "forecast_scores"}
+    )
+    found = next(s for s in liquidity_sections(unscored) if s.id == "forecasts")
+    assert [key.label for key in charts_in(found)[0].keys][1] == "har"
 
 
 def test_slippage_is_told_by_size_and_side(run, sections):

@@ -23,7 +23,7 @@ WIDTHS = {
     "learned": 0.18,
     "oracle_width": 0.2,
 }
-MODELS = ("har", "lstm", "garch_normal", "last_value")
+MODELS = ("har", "lstm", "garch_normal", "last_value", "weekly_mean")
 EDGES = (np.arange(62) - 30.5) * 120.0
 
 
@@ -88,7 +88,8 @@ def _statements(rng, times, windows, lanes) -> pd.DataFrame:
                     "in_range_share": 0.0 if lane == "hold" else 1.0 if width > 1 else rng.uniform(0.5, 0.95),
                     "capital_efficiency": strength, "rebalances": float(moves),
                     "entropy": rng.uniform(0.4, 1.2) if lane == "learned" else np.nan,
-                    "chosen": f"width {width:g}" if lane in WIDTHS else "",
+                    "concentration": strength * 0.8, "fee_apr": fees / CAPITAL * 12, "fees_over_lvr": fees / max(divergence, 1e-9),
+                    "net_usd": np.nan, "chosen": f'{{"kind": "{lane}", "width": {width:g}, "on_exit": true}}' if lane in WIDTHS else "",
                 }
             )  # fmt: skip
     return pd.DataFrame(rows)
@@ -126,7 +127,7 @@ def _policies(statements) -> pd.DataFrame:
                 "low": net.mean() - 1.9 * error, "high": net.mean() + 1.9 * error, "p_value": 0.7,
                 "holm_p": 1.0 if tested else np.nan, "minimum_detectable_bps": 2.8 * error,
                 **{f"{part}_bps": (own[part] / CAPITAL).mean() * 1e4 for part in ("fees", "divergence", "gas", "conversion", "lvr")},
-                **{part: own[part].mean() for part in ("in_range_share", "capital_efficiency", "rebalances", "entropy")},
+                **{part: own[part].mean() for part in ("in_range_share", "capital_efficiency", "concentration", "fee_apr", "rebalances", "entropy")},
                 "is_upper_bound": bound,
                 "verdict": "upper bound, sees the future" if bound else "loses to holding" if net.mean() + 1.9 * error < 0 else "no edge shown",
             }
@@ -210,6 +211,7 @@ def _forecast_scores() -> pd.DataFrame:
         ("har", 480, 0.51, 0.0113, 0.0081, 0.79, 0.94, 0.41, 130.0, "the reference"),
         ("lstm", 480, 0.53, 0.0112, 0.0080, 0.81, 0.95, 0.40, 118.0, "no skill over HAR"),
         ("garch_normal", 480, 0.47, 0.0115, 0.0083, 0.83, 0.96, 0.44, 141.0, "no skill"),
+        ("weekly_mean", 480, 0.43, 0.0119, 0.0085, 0.75, 0.9, 0.47, 160.0, "no skill"),
         ("last_value", 480, 0.38, 0.0125, 0.0090, 0.71, 0.88, 0.52, 190.0, "no skill"),
     ]
     columns = [
