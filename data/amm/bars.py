@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from data.amm.active_liquidity import active_liquidity
+from data.amm.liquidity_path import liquidity_path
 from data.amm.pool import LOG_TICK
 from data.amm.pool_log import PoolLog, SwapPath
 from data.errors import PoolError
@@ -102,7 +102,7 @@ def _fields(log: PoolLog, swaps: SwapPath, ends: Times) -> Floats:
         "swaps": np.bincount(bars, minlength=len(ends)),
         "liquidity": swaps.liquidity[last]
         if log.changes is None
-        else active_liquidity(log.changes, ends, root),
+        else liquidity_path(log.changes, ends, root),
     }
     values = np.column_stack([np.asarray(table[name], np.float64) for name in FIELDS])
     values[stop == 0] = np.nan

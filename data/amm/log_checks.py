@@ -8,7 +8,7 @@ Uniswap v3 Core, eq. 6.13 to 6.16. A file whose rows disagree has swapped tokens
 import numpy as np
 import numpy.typing as npt
 
-from data.amm.active_liquidity import active_liquidity
+from data.amm.liquidity_path import liquidity_path
 from data.amm.pool import LOG_TICK, Pool
 from data.amm.pool_log import PoolLog, SwapPath
 from data.errors import EventGapError, PoolError
@@ -78,7 +78,7 @@ def check_ranges(log: PoolLog) -> float:
         log.pool.check_range(lower, upper)
     rows = np.unique(np.linspace(0, len(swaps) - 1, _SAMPLE).astype(np.intp))
     before = swaps.times[rows] - np.timedelta64(1, "ns")
-    rebuilt = active_liquidity(changes, before, swaps.sqrt_after[rows])
+    rebuilt = liquidity_path(changes, before, swaps.sqrt_after[rows])
     same = np.abs(rebuilt / swaps.liquidity[rows] - 1.0) < _SAME
     if same.mean() < _REBUILT:
         row = int(np.flatnonzero(~same)[0])

@@ -18,6 +18,7 @@ from pydantic import Field, model_validator
 from data.amm.bars import pool_bars
 from data.amm.chain_logs import decode_log
 from data.amm.event_file import COLUMNS, event_log
+from data.amm.event_log import EventLog
 from data.amm.log_checks import check_price_between, check_swaps
 from data.amm.pool import Pool
 from data.amm.tables import instants
@@ -113,12 +114,7 @@ class PoolRpcSource(AbstractFetchedSource):
             SourceError: when the lake holds none of it, or no complete bar lies in the period.
             PoolError: when the logs contradict the pool, or its protocol share is another one.
         """
-        try:
-            entry = find_entry(lake, self.dataset, as_of)
-        except LakeError as error:
-            raise SourceError(f"{error}; fetch it first with: wayfold data fetch CONFIG") from error
-        table = read_entry(lake, entry)
-        _check_protocol(table, self.pool)
+        entry, table = self._stored(lake, as_of)
         log = event_log(table).to_pool_log(self.pool)
         check_swaps(log.swaps, self.pool, 0.0)
         if self.price_between is not None:
@@ -128,6 +124,24 @@ class PoolRpcSource(AbstractFetchedSource):
         if not len(panel):
             raise SourceError(f"the logs of {self.pool.name} do not span one complete bar")
         return chosen(History(panel, clock, notes=_notes(entry, table, log.changes is None), pool=log), self)
+
+    def event_log(self, lake: Path, as_of: np.datetime64 | None = None) -> EventLog:
+        """Return the events in exact integers; never reaches the network.
+
+        Raises:
+            SourceError: when the lake holds none of them.
+            PoolError: when the logs contradict each other, or the pool's protocol share is another one.
+        """
+        return event_log(self._stored(lake, as_of)[1])
+
+    def _stored(self, lake: Path, as_of: np.datetime64 | None) -> tuple[Entry, pd.DataFrame]:
+        try:
+            entry = find_entry(lake, self.dataset, as_of)
+        except LakeError as error:
+            raise SourceError(f"{error}; fetch it first with: wayfold data fetch CONFIG") from error
+        table = read_entry(lake, entry)
+        _check_protocol(table, self.pool)
+        return entry, table
 
     def origin(self, fetched_at: str) -> Origin:
         """Return the source, licence and clock of the logs."""

@@ -13,6 +13,7 @@ from pydantic import model_validator
 
 from data.amm.bars import pool_bars
 from data.amm.event_file import event_log
+from data.amm.event_log import EventLog
 from data.amm.log_checks import check_price_between, check_ranges, check_swaps
 from data.amm.minute_file import NOTE, minute_bars
 from data.amm.numeraire_file import hourly_prices, known_prices
@@ -174,11 +175,21 @@ class PoolEventsSource(AbstractPoolSource):
 
     def read(self) -> History:
         """Return the bars and the log of the events, with the numeraire in US dollars where it is given."""
-        with _named(path := self.path(self.events)):
-            log = event_log(read_table(path), is_whole=self.is_whole).to_pool_log(self.pool)
+        with _named(self.path(self.events)):
+            log = self.event_log().to_pool_log(self.pool)
             check_swaps(log.swaps, self.pool, 0.0)
         history = _history(self, log, self.bar, () if log.changes is not None else (NO_MINTS,))
         return history if self.usd_file is None else replace(history, panel=self._with_usd(history.panel))
+
+    def event_log(self, lake: Path = Path(), as_of: np.datetime64 | None = None) -> EventLog:
+        """Return the events in exact integers; the lake and ``as_of`` do not matter.
+
+        Raises:
+            SourceError: when the file is missing or cannot be read.
+            PoolError: when an event is one that no pool could have had, or mints are missing from a whole history.
+        """
+        with _named(path := self.path(self.events)):
+            return event_log(read_table(path), is_whole=self.is_whole)
 
     def _with_usd(self, panel: Panel) -> Panel:
         with _named(path := self.path(str(self.usd_file))):

@@ -1,4 +1,4 @@
-"""Active liquidity: the sum of the ranges that hold a price, at many instants in one pass."""
+"""Liquidity path: the sum of the ranges that hold a price, at many instants in one pass."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from data.panel import Floats, Times
 _CHUNK = 1024
 
 
-def active_liquidity(changes: RangeChanges, times: Times, sqrt_prices: Floats) -> Floats:
+def liquidity_path(changes: RangeChanges, times: Times, sqrt_prices: Floats) -> Floats:
     """Return the liquidity of the ranges that hold each price, (N,) raw units.
 
     Timing: the ranges are those known at each instant, changes at that very instant included. Sums are in time order, so a

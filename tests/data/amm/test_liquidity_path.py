@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.amm.active_liquidity import active_liquidity
+from data.amm.liquidity_path import liquidity_path
 from data.amm.pool import sqrt_of
 from data.amm.pool_log import RangeChanges
 
@@ -37,7 +37,7 @@ def test_it_is_the_plain_sum_of_the_ranges_around_the_price(seed, count, asked):
     rng = np.random.default_rng(seed + 1)
     times = START + np.sort(rng.integers(0, 5200, asked)) * SECOND
     ticks = rng.integers(-400, 400, asked)
-    found = active_liquidity(changes, times, np.array([sqrt_of(tick + 0.5) for tick in ticks]))
+    found = liquidity_path(changes, times, np.array([sqrt_of(tick + 0.5) for tick in ticks]))
     expected = [plain_sum(changes, time, tick) for time, tick in zip(times, ticks, strict=True)]
     np.testing.assert_array_equal(found, expected)
 
@@ -46,7 +46,7 @@ def test_many_instants_give_what_each_gives_alone():
     changes = made_changes(5, 500)
     times = START + np.arange(3000) * SECOND
     roots = np.exp(np.random.default_rng(1).normal(0, 0.01, 3000))
-    found = active_liquidity(changes, times, roots)
+    found = liquidity_path(changes, times, roots)
     for row in (0, 1023, 1024, 1025, 2999):
-        alone = active_liquidity(changes, times[row : row + 1], roots[row : row + 1])
+        alone = liquidity_path(changes, times[row : row + 1], roots[row : row + 1])
         assert found[row] == alone[0]
