@@ -9,13 +9,14 @@ import numpy.typing as npt
 
 from backtest.amm.account import PoolAccount
 from backtest.amm.advance import Advanced, advance, place, start
-from backtest.amm.rebalance import PoolAction
 from backtest.amm.policies.base import AbstractLiquidityPolicy, PoolView, RangeDecision
+from backtest.amm.rebalance import PoolAction
 from backtest.amm.terms import PoolTerms
 from backtest.amm.windows import Span
 from backtest.errors import EngineError
 from data.amm.pool_log import PoolLog, SwapPath
 from data.history import History
+from data.panel import Times
 from forecast.liquidity import LiquidityForecast
 from forecast.randomness import RandomStreams
 
@@ -110,8 +111,7 @@ def step(
         history: up to this bar's end.
         remaining_bars: to the end of the account's window.
     """
-    swaps = pool_log(history).swaps.between(state.account.time, history.cutoff)
-    advanced = advance(state.account, swaps, history.times[-1:], lane.terms)
+    advanced = _advanced(lane, state.account, history, history.times[-1:])
     state = LiquidityState(advanced.account, state.bars_since + 1)
     state, decision = decide_if_due(lane, state, history, remaining_bars)
     return state, LiquidityStep(advanced, decision)
@@ -128,28 +128,57 @@ def decide_if_due(
         return state, None
     rng = RandomStreams(lane.seed, history.cutoff)
     forecast = None if lane.forecast is None else lane.forecast(history, rng)
-    future = None if lane.future is None else lane.future.between(history.cutoff, lane.future.times[-1])
+    future = None if lane.future is None else _after(lane.future, history.cutoff)
     view = PoolView(history, forecast, account, lane.terms, remaining_bars, future)
     decision = policy.decide(view, rng)
     return replace(state, account=place(account, decision)), decision
 
 
+def _after(swaps: SwapPath, cutoff: np.datetime64) -> SwapPath:
+    return swaps.rows(int(np.searchsorted(swaps.times, cutoff, side="right")), len(swaps))
+
+
 def play(lane: LiquidityLane, history: History, span: Span, capital: float) -> Played:
-    """Return the life of an account that opens at the first bar's end of a span and is marked last at its last one."""
-    times = history.times
-    seen = history.until(times[span.first])
+    """Return the life of an account that opens at the first bar's end of a span and is marked last at its last one.
+
+    As ``step`` bar by bar, to the last bit: bars at which nothing can be decided are passed in one stride.
+    """
+    seen = history.until(history.times[span.first])
     state, decision = decide_if_due(lane, open_account(lane, seen, capital), seen, span.last - span.first)
-    decisions, passed = [decision], list[Advanced]()
-    for bar in range(span.first + 1, span.last + 1):
-        state, done = step(lane, state, history.until(times[bar]), span.last - bar)
-        passed.append(done.advanced)
-        decisions.append(done.decision)
+    decisions, passed, bar = [decision], list[Advanced](), span.first
+    while bar < span.last:
+        advanced = _stride(lane, state, history, Span(bar, span.last))
+        bar += len(advanced.time)
+        state = LiquidityState(advanced.account, state.bars_since + len(advanced.time))
+        state, decision = decide_if_due(lane, state, history.until(history.times[bar]), span.last - bar)
+        passed.append(advanced)
+        decisions.append(decision)
     return Played(
         state,
         {name: np.concatenate([getattr(each, name) for each in passed]) for name in MARKS},
         tuple(action for each in passed for action in each.actions),
         tuple(each for each in decisions if each is not None),
     )
+
+
+def _stride(lane: LiquidityLane, state: LiquidityState, history: History, left: Span) -> Advanced:
+    """Return the account at the next bar's end at which something may be decided.
+
+    That is the next regular one, an earlier one that sees the price outside every range, or the very next bar while a
+    decision waits for its execution.
+    """
+    account, policy = state.account, lane.policy
+    due = policy.every - state.bars_since % policy.every
+    bars = 1 if account.pending is not None else min(due, left.last - left.first)
+    advanced = _advanced(lane, account, history, history.times[left.first + 1 : left.first + bars + 1])
+    if not (policy.on_exit and account.positions) or advanced.in_range[:-1].all():
+        return advanced
+    seen_outside = int(np.argmin(advanced.in_range))
+    return _advanced(lane, account, history, advanced.time[: seen_outside + 1])
+
+
+def _advanced(lane: LiquidityLane, account: PoolAccount, history: History, marks: Times) -> Advanced:
+    return advance(account, pool_log(history).swaps.between(account.time, marks[-1]), marks, lane.terms)
 
 
 def pool_log(history: History) -> PoolLog:

@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from backtest.amm.account import to_arrays
 from backtest.amm.contest import judge_window, make_contest
 from backtest.amm.frontier import costs_at, frontier_table, replayed_net
+from backtest.amm.policies.base import LIQUIDITY_POLICIES
 from backtest.amm.tables import paired_table, policies_table, window_tables
 from backtest.amm.terms import PoolCosts
-from backtest.amm.walk import LiquidityLane, pool_log
+from backtest.amm.walk import LiquidityLane, decide_if_due, open_account, play, pool_log, step
 from backtest.amm.windows import judged_windows
 from backtest.errors import EngineError
 
@@ -117,6 +119,33 @@ def test_the_future_is_shown_to_upper_bounds_and_to_nobody_else(contest) -> None
         LiquidityLane("static", contest.policies["static"], None, contest.terms, 0, swaps)
     with pytest.raises(EngineError, match="shown to upper bounds"):
         LiquidityLane("oracle", contest.policies["oracle_width"], None, contest.terms, 0)
+
+
+def test_strides_give_the_bits_of_walking_bar_by_bar(contest, windows) -> None:
+    history, span = contest.history, windows[0].test
+    for kind in (
+        "static",
+        "recentre",
+        "tau_reset",
+        "volatility_band",
+        "passive_rebalance",
+        "full_range",
+        "hold",
+    ):
+        policy = LIQUIDITY_POLICIES.build({"kind": kind, "every": 5})
+        lane = LiquidityLane(kind, policy, None, contest.terms, 0)
+        played = play(lane, history, span, 5000.0)
+        seen = history.until(history.times[span.first])
+        state, decision = decide_if_due(lane, open_account(lane, seen, 5000.0), seen, span.last - span.first)
+        decisions, equities = [decision], []
+        for bar in range(span.first + 1, span.last + 1):
+            state, done = step(lane, state, history.until(history.times[bar]), span.last - bar)
+            decisions.append(done.decision)
+            equities.append(done.advanced.equity[0])
+        assert repr(played.decisions) == repr(tuple(each for each in decisions if each is not None))
+        assert played.marks["equity"].tobytes() == np.array(equities).tobytes()
+        stored, walked = to_arrays(played.state.account), to_arrays(state.account)
+        assert all(stored[name].tobytes() == walked[name].tobytes() for name in stored)
 
 
 def test_a_policy_paired_with_itself_on_the_same_swaps_is_left_out(contest, tables) -> None:
