@@ -55,11 +55,15 @@ def liquidity_figures(run: Material) -> list[dict[str, str]]:
         return []
     own = records(rows)[0]
     others = records(beside[beside["lane"] == run.benchmark])
-    named = (("net_bps", "Net versus hold"), ("fees_bps", "Fees"), ("divergence_bps", "Divergence loss"))
+    named = (
+        ("net_bps", "Net versus hold, bp"),
+        ("fees_bps", "Fees, bp"),
+        ("divergence_bps", "Divergence loss, bp"),
+    )
     return [
         {
             "title": title,
-            "value": f"{bps(own[name])} bp",
+            "value": bps(own[name]),
             "interval": _interval(own) if name == "net_bps" else "",
             "beside": f"{run.benchmark_name} {bps(others[0][name])}" if others else "",
         }

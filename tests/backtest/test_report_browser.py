@@ -11,7 +11,7 @@ from backtest.report.palette import PALETTE
 
 pytestmark = pytest.mark.browser
 
-ORACLE = Path(__file__).resolve().parents[1] / "oracles" / "example_run.py"
+ORACLES = Path(__file__).resolve().parents[1] / "oracles"
 DRAWN = "window.Bokeh && Bokeh.documents.length > 0 && Bokeh.documents.every(d => d.is_idle)"
 HOSTILE = '<script>alert(1)</script><img src=x onerror=alert(1)>"$$x$$'
 QUIET = "setting log level"
@@ -32,19 +32,37 @@ def browser():
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
-    spec = importlib.util.spec_from_file_location("example_run", ORACLE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    manifest, tables = module.example_run(names=(HOSTILE, "FB", "GOOG", "IBM", "MSFT"))
+    manifest, tables = oracle("example_run").example_run(names=(HOSTILE, "FB", "GOOG", "IBM", "MSFT"))
     return write_report(manifest, tables, tmp_path_factory.mktemp("report") / "report.html")
 
 
-@pytest.fixture
-def opened(browser, report):
-    """Open the report on a screen; afterwards nothing may have been complained of or asked for."""
-    complaints, requests, contexts = [], [], []
+@pytest.fixture(scope="module")
+def liquidity_report(tmp_path_factory):
+    manifest, tables = oracle("example_liquidity_run").example_liquidity_run()
+    tables["actions"]["reason"] = tables["ranges"]["reason"] = HOSTILE
+    return write_report(manifest, tables, tmp_path_factory.mktemp("report") / "liquidity.html")
 
-    def open_at(width, scheme):
+
+def oracle(name):
+    spec = importlib.util.spec_from_file_location(name, ORACLES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def opened(visit, report):
+    """Open the report of a run that trades on a screen."""
+    return lambda width, scheme: visit(report, width, scheme)
+
+
+@pytest.fixture
+def visit(browser):
+    """Open a report on a screen; afterwards nothing may have been complained of or asked for."""
+    complaints, requests, contexts, visited = [], [], [], set()
+
+    def open_at(report, width, scheme):
+        visited.add(report.as_uri())
         is_phone = width < 500
         context = browser.new_context(
             viewport={"width": width, "height": 900},
@@ -66,21 +84,36 @@ def opened(browser, report):
     for context in contexts:
         context.close()
     assert [text for text in complaints if QUIET not in text] == []
-    assert {url for url in requests if not url.startswith("data:")} == {report.as_uri()}
+    assert {url for url in requests if not url.startswith("data:")} == visited
 
 
-@pytest.mark.parametrize(
+SCREENS = pytest.mark.parametrize(
     ("width", "scheme"), [(1280, "light"), (1280, "dark"), (375, "light"), (375, "dark")]
 )
+
+
+@SCREENS
 def test_every_chart_is_drawn_and_the_page_never_scrolls_sideways(opened, width, scheme):
-    page = opened(width, scheme)
+    check_drawn(opened(width, scheme), width, charts=13)
+
+
+@SCREENS
+def test_every_chart_of_liquidity_is_drawn_too(visit, liquidity_report, width, scheme):
+    page = visit(liquidity_report, width, scheme)
+    check_drawn(page, width, charts=7)
+    assert page.locator("h1").inner_text() == "No edge shown against holding the same tokens."
+    assert page.evaluate("document.querySelectorAll('script').length") == 4
+
+
+def check_drawn(page, width, charts):
+    """Check that this many charts are drawn in the width of the screen."""
     wide = page.evaluate("document.documentElement.scrollWidth")
     assert wide <= width
     boxes = page.evaluate(
         "[...document.querySelectorAll('.canvas:not([hidden])')]"
         ".map(e => [e.id, e.getBoundingClientRect().width, e.firstElementChild?.shadowRoot != null])"
     )
-    assert len(boxes) == 13
+    assert len(boxes) == charts
     assert all(250 < size <= width and drawn for _, size, drawn in boxes), boxes
 
 
@@ -109,6 +142,21 @@ def test_pointing_at_a_curve_tells_its_values(opened):
     page.wait_for_selector(".bk-Tooltip", state="attached", timeout=10_000)
     told = page.evaluate("document.querySelector('.bk-Tooltip').shadowRoot.textContent")
     assert "ridge, net" in told
+
+
+def test_pointing_at_a_range_tells_why_it_was_placed(visit, liquidity_report):
+    page = visit(liquidity_report, 1280, "light")
+    page.locator("#chart-ranges").scroll_into_view_if_needed()
+    box = page.locator("#chart-ranges").bounding_box()
+    page.mouse.move(box["x"] + 150, box["y"] + 165)
+    page.wait_for_selector(".bk-Tooltip", state="attached", timeout=10_000)
+    told = page.evaluate(
+        "[...document.querySelectorAll('.bk-Tooltip')].map(t => t.shadowRoot.textContent).join()"
+    )
+    assert "Price" in told or "Why" in told
+    assert (
+        page.evaluate("document.querySelector('.bk-Tooltip').shadowRoot.querySelector('img, script')") is None
+    )
 
 
 def test_a_hostile_name_is_told_as_text(opened):

@@ -350,8 +350,12 @@ def test_hostile_names_never_start_a_formula_in_a_chart(short_run):
 def test_the_large_figures_are_those_of_the_judged_policy(run, material):
     figures = liquidity_figures(material)
     row = run[1]["policies"].set_index("lane").loc["plan"]
-    assert [figure["title"] for figure in figures] == ["Net versus hold", "Fees", "Divergence loss"]
-    assert figures[0]["value"] == f"{row['net_bps']:.1f} bp".replace("-", "−")
+    assert [figure["title"] for figure in figures] == [
+        "Net versus hold, bp",
+        "Fees, bp",
+        "Divergence loss, bp",
+    ]
+    assert figures[0]["value"] == f"{row['net_bps']:.1f}".replace("-", "−")
     assert figures[0]["interval"].startswith("[")
     assert figures[1]["beside"].startswith("full range ")
 
