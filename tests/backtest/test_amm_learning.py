@@ -203,9 +203,9 @@ def test_joined_steps_are_the_discounted_sum_until_a_life_is_over(seed, count):
 
 def test_memory_forgets_the_oldest_and_draws_whole_steps():
     steps = drawn_steps(1, 6)
-    replay = replay_for(2, capacity=15, accounts=5)
+    replay = replay_for(2, groups=1, steps=3)
     for step in steps:
-        replay.add(step)
+        replay.add(step, 0)
     assert len(replay.kept) == 3, "five joined steps, room for three"
     drawn = replay.draw(400, np.random.default_rng(0))
     known = {
@@ -226,7 +226,7 @@ def test_memory_forgets_the_oldest_and_draws_whole_steps():
 def made_student(online_bias, target_bias):
     """Return a student whose networks say nothing but these values of the actions."""
     room = made_room()
-    student = training._student(LESSON, first_weights(), room)
+    student = training._student(LESSON, first_weights(), [room])
     for network, bias in ((student.online, online_bias), (student.target, target_bias)):
         with torch.no_grad():
             for parameter in network.parameters():
@@ -255,8 +255,8 @@ def test_an_update_moves_the_value_towards_its_goal_and_the_target_a_little_afte
     student, room = made_student([0.0] * 4, [0.0] * 4)
     seen = Seen(np.array([room.first]), np.zeros((1, kernel.OBSERVED)), np.ones((1, 4), bool))
     over = Passed(seen, np.array([2]), np.array([1.0]), np.array([1.0]), seen, np.array([True]))
-    replay = replay_for(1, capacity=1, accounts=1)
-    replay.add(over)
+    replay = replay_for(1, groups=1, steps=1)
+    replay.add(over, 0)
     before = [parameter.clone() for parameter in student.target.parameters()]
     training._update(student, replay, np.random.default_rng(0))
     with torch.no_grad():
@@ -286,7 +286,7 @@ def test_actions_by_chance_are_allowed_and_mostly_wait():
 def test_teaching_repeats_bit_for_bit_and_depends_on_its_stream():
     room = made_room()
     one, again, other = (
-        training.taught(LESSON, first_weights(), room, 4, 1.0, np.random.default_rng(seed))
+        training.taught(LESSON, first_weights(), [room], 4, 1.0, np.random.default_rng(seed))
         for seed in (1, 1, 2)
     )
     assert all((one[name] == again[name]).all() for name in one)
@@ -294,9 +294,32 @@ def test_teaching_repeats_bit_for_bit_and_depends_on_its_stream():
     assert any((one[name] != first_weights()[name]).any() for name in one)
 
 
+def test_steps_of_two_classrooms_are_never_joined():
+    first, second = drawn_steps(1, 3), drawn_steps(2, 3)
+    replay = replay_for(2, groups=2, steps=9)
+    for one, other in zip(first, second, strict=True):
+        replay.add(one, 0)
+        replay.add(other, 1)
+    starts = [kept.before.bars.tolist() for kept in replay.kept]
+    assert starts == [each.before.bars.tolist() for each in (first[0], second[0], first[1], second[1])]
+    sums = [joined_steps(pair).rewards for pair in (first[:2], second[:2], first[1:], second[1:])]
+    np.testing.assert_array_equal([kept.rewards for kept in replay.kept], sums)
+
+
+def test_classrooms_stand_in_a_row_and_each_reads_its_own_features():
+    room = made_room()
+    other = replace(room, features=room.features + 1.0)
+    one, two = training._in_a_row([room, other])
+    student = training._student(LESSON, first_weights(), [one, two])
+    seats = room.environment.seats(np.array([room.first]), 20)
+    assert two.seen(seats).bars[0] == room.first + len(room.features) == one.seen(seats).bars[0] + two.offset
+    rows = student.features[two.seen(seats).bars[0]].numpy()
+    np.testing.assert_allclose(rows, room.features[room.first] + 1.0, rtol=1e-6)
+
+
 def test_no_updates_leave_the_weights_as_they_are():
     weights = first_weights()
-    assert training.taught(LESSON, weights, made_room(), 0, 1.0, np.random.default_rng(0)) is weights
+    assert training.taught(LESSON, weights, [made_room()], 0, 1.0, np.random.default_rng(0)) is weights
 
 
 def test_accounts_open_where_a_week_is_known_and_live_within_the_history():
@@ -378,7 +401,7 @@ def learnt(history, steps, favourite):
     rng = np.random.default_rng(0)
     begun = {name: array.copy() for name, array in weights_of(new_network(len(grid), 8, 0)).items()}
     begun["advantage.bias"][favourite] += 2.0
-    made = training.taught(lesson, begun, room, steps, 1.0, rng)
+    made = training.taught(lesson, begun, [room], steps, 1.0, rng)
     openings = room.openings(16, rng)
     return play_greedily(made, room, openings, lesson), play_greedily(begun, room, openings, lesson), room
 

@@ -73,20 +73,19 @@ class Replay:
     """The last joined steps, one batch of accounts after the other.
 
     Attributes:
-        n_steps: decisions that are joined.
-        recent: the steps that are not yet joined.
+        recent: of each group of accounts, the last steps, as many as are joined.
         kept: joined steps, the oldest forgotten first.
     """
 
-    n_steps: int
-    recent: deque[Passed]
+    recent: tuple[deque[Passed], ...]
     kept: deque[Passed]
 
-    def add(self, passed: Passed) -> None:
-        """Remember a step."""
-        self.recent.append(passed)
-        if len(self.recent) == self.n_steps:
-            self.kept.append(joined_steps(tuple(self.recent)))
+    def add(self, passed: Passed, group: int) -> None:
+        """Remember a step of a group of accounts."""
+        recent = self.recent[group]
+        recent.append(passed)
+        if len(recent) == recent.maxlen:
+            self.kept.append(joined_steps(tuple(recent)))
 
     def draw(self, count: int, rng: np.random.Generator) -> Passed:
         """Return so many remembered steps, each as likely as any other."""
@@ -110,6 +109,12 @@ def _states(picked: Sequence[tuple[Seen, int]]) -> Seen:
     )
 
 
-def replay_for(n_steps: int, capacity: int, accounts: int) -> Replay:
-    """Return an empty memory of so many steps of so many accounts side by side."""
-    return Replay(n_steps, deque(maxlen=n_steps), deque(maxlen=max(1, capacity // accounts)))
+def replay_for(n_steps: int, groups: int, steps: int) -> Replay:
+    """Return an empty memory of so many joined steps of groups of accounts.
+
+    Args:
+        n_steps: decisions that are joined.
+        groups: of accounts that act in turn.
+        steps: that are remembered, each of one group.
+    """
+    return Replay(tuple(deque(maxlen=n_steps) for _ in range(groups)), deque(maxlen=steps))

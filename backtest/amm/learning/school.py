@@ -19,8 +19,9 @@ from data.sources.synthetic import SyntheticSource
 from forecast.models.scaling import Scaler, scaler_of
 from forecast.randomness import RandomStreams
 
-WORLDS: tuple[tuple[float, float], ...] = ((0.4, 100.0), (0.8, 50.0), (1.2, 25.0))
-"""Volatility a year and noise trades a day of each simulated pool: from where ranges pay to where they lose."""
+WORLDS: tuple[tuple[float, float], ...] = ((0.5, 100.0), (0.8, 10.0), (1.2, 10.0))
+"""Volatility a year and noise trades a day of each simulated pool: in the first ranges pay, in the second they come out even, in the
+last they lose; so nothing is taught about whether they do."""
 
 WORLD_BARS = 3600
 """Hourly bars of each: five windows, as many as a network learns from afterwards."""
@@ -63,7 +64,7 @@ def pretrained(
         lesson: how networks are taught.
         terms: pool and costs.
         capital: worth of an account at its start.
-        steps: updates of each member, spread over the worlds.
+        steps: updates of each member, in the worlds by turns.
         members: networks.
         seed: of worlds, first weights and chance.
     """
@@ -74,15 +75,13 @@ def pretrained(
     ]
     if not steps:
         return tuple(made)
-    for number in range(len(WORLDS)):
-        room = classroom(simulated(terms, number, seed), lesson, terms, capital)
-        share = steps * (number + 1) // len(WORLDS) - steps * number // len(WORLDS)
-        explored = FROM_NOTHING if number == 0 else FROM_SIMULATOR
-        made = [
-            taught(lesson, weights, room, share, explored, streams.of("world", str(number), str(member)))
-            for member, weights in enumerate(made)
-        ]
-    return tuple(made)
+    rooms = [
+        classroom(simulated(terms, number, seed), lesson, terms, capital) for number in range(len(WORLDS))
+    ]
+    return tuple(
+        taught(lesson, weights, rooms, steps, FROM_NOTHING, streams.of("simulator", str(member)))
+        for member, weights in enumerate(made)
+    )
 
 
 def finished(
@@ -90,7 +89,7 @@ def finished(
 ) -> tuple[Weights, ...]:
     """Return the weights of each member after so many more updates in a pool's own past."""
     return tuple(
-        taught(lesson, each, room, steps, FROM_SIMULATOR, rng.of("learned", str(member)))
+        taught(lesson, each, [room], steps, FROM_SIMULATOR, rng.of("learned", str(member)))
         for member, each in enumerate(weights)
     )
 

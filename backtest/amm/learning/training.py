@@ -5,22 +5,24 @@ network thinks best (van Hasselt, Guez and Silver 2016, Deep Reinforcement Learn
 several decisions, with Huber's loss.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.functional import smooth_l1_loss
+from torch.nn.functional import huber_loss
 
 from backtest.amm import environment_kernel as kernel
 from backtest.amm.action_grid import HOLD
-from backtest.amm.environment import Environment
+from backtest.amm.environment import DAY_BARS, Environment
 from backtest.amm.environment_kernel import Flags, Integers, Seats
 from backtest.amm.learning.features import CONTEXT
 from backtest.amm.learning.lesson import (
     ACCOUNTS,
     BATCH,
     CAPACITY,
+    HUBER_BPS,
     LEAST_CHANCE,
     LIFE_BARS,
     REWARD_BPS,
@@ -33,7 +35,6 @@ from backtest.amm.learning.replay import Passed, Replay, Seen, replay_for
 from data.panel import Floats
 from forecast.training.hardware import chosen_device
 
-DAY_BARS = 24.0
 _GRADIENT_LIMIT = 10.0
 
 
@@ -45,11 +46,13 @@ class Classroom:
         environment: a pool's past.
         features: (T, F) standardised; a week of them is a network's input.
         first: first bar at which an account may open.
+        offset: bars of the classrooms before it, when several are taught in turn.
     """
 
     environment: Environment
     features: Floats
     first: int
+    offset: int = 0
 
     @property
     def life(self) -> int:
@@ -61,8 +64,8 @@ class Classroom:
         return rng.integers(self.first, len(self.features) - self.life, count)
 
     def seen(self, seats: Seats) -> Seen:
-        """Return the states that accounts are in."""
-        bars = seats.places[:, kernel.BAR].copy()
+        """Return the states that accounts are in; bars are counted over all classrooms."""
+        bars = seats.places[:, kernel.BAR] + self.offset
         return Seen(bars, self.environment.observe(seats), self.environment.legal(seats))
 
 
@@ -86,32 +89,35 @@ class Student:
 
 
 def taught(
-    lesson: Lesson, weights: Weights, room: Classroom, steps: int, explored: float, rng: np.random.Generator
+    lesson: Lesson,
+    weights: Weights,
+    rooms: Sequence[Classroom],
+    steps: int,
+    explored: float,
+    rng: np.random.Generator,
 ) -> Weights:
-    """Return a network's weights after so many updates, one each time all accounts have acted.
+    """Return a network's weights after so many updates, one each time the accounts of a classroom have acted.
 
     Args:
         lesson: how it is taught.
         weights: what it begins with.
-        room: where.
+        rooms: where, in turn; steps of all of them are remembered together.
         steps: updates.
         explored: share of actions taken by chance at first.
         rng: of openings, chance actions and the drawing of remembered steps.
     """
     if not steps:
         return weights
-    student, replay = _student(lesson, weights, room), replay_for(lesson.n_steps, CAPACITY, ACCOUNTS)
-    environment = room.environment
-    seats = environment.seats(room.openings(ACCOUNTS, rng), room.life)
-    seen = room.seen(seats)
-    done = 0
+    rooms = _in_a_row(rooms)
+    student = _student(lesson, weights, rooms)
+    replay = replay_for(lesson.n_steps, len(rooms), max(1, CAPACITY // ACCOUNTS))
+    seated = [room.environment.seats(room.openings(ACCOUNTS, rng), room.life) for room in rooms]
+    turn, done = 0, 0
     while done < steps:
+        group = turn % len(rooms)
         chance = max(LEAST_CHANCE, explored * (1.0 - 2.0 * done / steps))
-        actions = _chosen(student, seen, chance, rng)
-        passed = _acted(lesson, room, seats, seen, actions)
-        replay.add(passed)
-        _reopen(room, seats, passed.is_over, rng)
-        seen = room.seen(seats)
+        replay.add(_acted(student, rooms[group], seated[group], chance, rng), group)
+        turn += 1
         if replay.kept:
             _update(student, replay, rng)
             done += 1
@@ -123,14 +129,19 @@ def best_actions(values: Floats, allowed: Flags) -> Integers:
     return np.asarray(np.where(allowed, values, -np.inf).argmax(axis=1))
 
 
-def _student(lesson: Lesson, weights: Weights, room: Classroom) -> Student:
+def _in_a_row(rooms: Sequence[Classroom]) -> list[Classroom]:
+    offsets = np.cumsum([0, *(len(room.features) for room in rooms)])
+    return [replace(room, offset=int(offset)) for room, offset in zip(rooms, offsets, strict=False)]
+
+
+def _student(lesson: Lesson, weights: Weights, rooms: Sequence[Classroom]) -> Student:
     device = chosen_device(lesson.device)
     online, target = (
         network_with(weights, len(lesson.grid), lesson.hidden).to(device).train() for _ in range(2)
     )
-    features = torch.from_numpy(room.features.astype(np.float32)).to(device)
+    rows = np.concatenate([room.features for room in rooms]).astype(np.float32)
     optimiser = torch.optim.Adam(online.parameters(), lr=lesson.learning_rate)
-    return Student(lesson, online, target, optimiser, features, device)
+    return Student(lesson, online, target, optimiser, torch.from_numpy(rows).to(device), device)
 
 
 def _chosen(student: Student, seen: Seen, chance: float, rng: np.random.Generator) -> Integers:
@@ -146,12 +157,18 @@ def _chosen(student: Student, seen: Seen, chance: float, rng: np.random.Generato
     return np.where(is_chance, drawn, best_actions(values, seen.allowed))
 
 
-def _acted(lesson: Lesson, room: Classroom, seats: Seats, seen: Seen, actions: Integers) -> Passed:
+def _acted(
+    student: Student, room: Classroom, seats: Seats, chance: float, rng: np.random.Generator
+) -> Passed:
+    """Let the accounts of a classroom act once, in place; those whose life is over make room for others."""
+    seen = room.seen(seats)
+    actions = _chosen(student, seen, chance, rng)
     rewards = room.environment.step(seats, actions) / REWARD_BPS
     after = room.seen(seats)
     days = (after.bars - seen.bars) / DAY_BARS
-    is_over = after.bars >= seats.places[:, kernel.END]
-    return Passed(seen, actions, rewards, lesson.gamma**days, after, is_over)
+    is_over = seats.places[:, kernel.BAR] >= seats.places[:, kernel.END]
+    _reopen(room, seats, is_over, rng)
+    return Passed(seen, actions, rewards, student.lesson.gamma**days, after, is_over)
 
 
 def _reopen(room: Classroom, seats: Seats, is_over: Flags, rng: np.random.Generator) -> None:
@@ -166,7 +183,7 @@ def _update(student: Student, replay: Replay, rng: np.random.Generator) -> None:
     goal = _goals(student, batch)
     actions = torch.from_numpy(batch.actions).to(device)
     values = student.values(student.online, batch.before).gather(1, actions[:, None])[:, 0]
-    loss = smooth_l1_loss(values, goal)
+    loss = huber_loss(values, goal, delta=HUBER_BPS / REWARD_BPS)
     student.optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(student.online.parameters(), _GRADIENT_LIMIT)
