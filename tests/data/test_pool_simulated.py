@@ -132,3 +132,21 @@ def test_reading_a_configuration_imports_no_numba():
 def test_the_usual_world_makes_about_five_hundred_swaps_a_day(history):
     assert len(history.pool.swaps) / 20 == pytest.approx(500, rel=0.15)
     assert PoolWorld().looks_per_hour == 12
+
+
+@pytest.mark.shared_data
+def test_the_real_price_of_ether_makes_a_pool_whose_fee_income_persists_from_day_to_day(
+    shared_data, tmp_path
+):
+    raw = pd.read_csv(shared_data / "amm" / "eth_usd_uniswap_hourly_2021-05_2024-01.csv")
+    times = pd.to_datetime(raw["timestamp"], format="%m/%d/%Y %H:%M")
+    pd.DataFrame({"time": times, "close": raw["price"]}).head(24 * 365).to_csv(
+        tmp_path / "eth.csv", index=False
+    )
+    file = {"kind": "csv", "files": [str(tmp_path / "eth.csv")], "calendar": "24/7", "bar": "1h"}
+    history = validated(PoolSimulatedSource, {"reference": file}, "data").load(NOWHERE)
+    growth = history.panel.field("fee_growth")[:, 0]
+    days = np.log(growth[: len(growth) // 24 * 24].reshape(-1, 24).sum(axis=1))
+    assert 0.5 < np.corrcoef(days[1:], days[:-1])[0, 1] < 0.95
+    roots = history.panel.field("sqrt_price")[:, 0]
+    assert 0.7 < growth[1:].sum() / (np.diff(roots) ** 2 / roots[:-1]).sum() < 1.3
