@@ -19,7 +19,7 @@ from data.amm.bars import pool_bars
 from data.amm.chain_logs import decode_log
 from data.amm.event_file import COLUMNS, event_log
 from data.amm.event_log import EventLog
-from data.amm.log_checks import check_price_between, check_swaps
+from data.amm.log_checks import check_price_between
 from data.amm.pool import Pool
 from data.amm.tables import instants
 from data.errors import LakeError, PoolError, ReorgError, SourceError
@@ -116,7 +116,6 @@ class PoolRpcSource(AbstractFetchedSource):
         """
         entry, table = self._stored(lake, as_of)
         log = event_log(table).to_pool_log(self.pool)
-        check_swaps(log.swaps, self.pool, 0.0)
         if self.price_between is not None:
             check_price_between(log.swaps, self.pool, self.price_between)
         clock = BarClock(ALWAYS, self.bar)

@@ -14,7 +14,7 @@ from pydantic import model_validator
 from data.amm.bars import pool_bars
 from data.amm.event_file import event_log
 from data.amm.event_log import EventLog
-from data.amm.log_checks import check_price_between, check_ranges, check_swaps
+from data.amm.log_checks import check_price_between, check_ranges
 from data.amm.minute_file import NOTE, minute_bars
 from data.amm.numeraire_file import hourly_prices, known_prices
 from data.amm.pool import Pool
@@ -177,7 +177,6 @@ class PoolEventsSource(AbstractPoolSource):
         """Return the bars and the log of the events, with the numeraire in US dollars where it is given."""
         with _named(self.path(self.events)):
             log = self.event_log().to_pool_log(self.pool)
-            check_swaps(log.swaps, self.pool, 0.0)
         history = _history(self, log, self.bar, () if log.changes is not None else (NO_MINTS,))
         return history if self.usd_file is None else replace(history, panel=self._with_usd(history.panel))
 

@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pandas as pd
 
+from data.amm.liquidity_amounts import amounts
 from data.amm.pool import LOG_TICK, Pool
-from data.amm.tick_math import Q96, tick_at_sqrt
+from data.amm.tick_math import Q96, sqrt_at_tick, tick_at_sqrt
 
 WBTC = Pool(token0="WBTC", token1="WETH", decimals0=8, decimals1=18, fee_pips=3000)
 HELD = 3 * 10**18
@@ -56,7 +57,9 @@ def event_table(count=20, seed=2, is_whole=False):
     if is_whole:
         rows.append(_row(100, 0, "INITIALIZE", sqrtPriceX96=root, current_tick=tick_at_sqrt(root)))
         place = {"tick_lower": 240_000, "tick_upper": 276_000, "liquidity": HELD, "owner": f"0x{0xABC:040x}"}
-        rows.append(_row(100, 1, "MINT", amount0=7, amount1=9, **place))
+        ends = sqrt_at_tick(240_000), sqrt_at_tick(276_000)
+        amount0, amount1 = amounts(root, *ends, HELD, is_paid_in=True)
+        rows.append(_row(100, 1, "MINT", amount0=amount0, amount1=amount1, **place))
     for i in range(count):
         paid = int(rng.integers(10**17, 9 * 10**18))
         row = _up(root, paid) if rng.random() < 0.5 else _down(root, paid // 10**11)

@@ -1,0 +1,78 @@
+"""Claims about fees collected on chain: the path formula says the same, from the mint to the burn and not a swap more."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data.amm.event_file import event_log
+from data.amm.event_log import CollectEvent, EventLog
+from data.amm.pool import Pool
+from data.amm.tables import read_table
+from data.amm.trip_fees import trip_fees
+
+_PATH = Path(__file__).parents[2] / "oracles" / "exact_logs.py"
+_SPEC = importlib.util.spec_from_file_location("exact_logs", _PATH)
+logs = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(logs)
+
+WIDE, NARROW = logs.WIDE, logs.NARROW
+TRADES = (("swap", 10**17, True, None), ("swap", 3 * 10**17, False, None))
+
+
+def with_collect_beside_burn(actions):
+    """The log of some actions, each collect in the block of the burn before it."""
+    log = logs.told(actions)
+    events, times = list(log.events), log.times.copy()
+    for row, event in enumerate(events):
+        if isinstance(event, CollectEvent):
+            block = events[row - 1].block
+            rest = (event.tick_lower, event.tick_upper, event.amount0, event.amount1, event.owner)
+            events[row] = CollectEvent(block, 4, *rest)
+            times[row] = times[row - 1]
+    return EventLog(times, tuple(events), log.start_sqrt_x96, log.is_whole)
+
+
+def one_trip(*inside, before=(), after=()):
+    actions = [
+        ("mint", WIDE, 10**21),
+        *before,
+        ("mint", NARROW, 10**21),
+        *inside,
+        ("burn", NARROW, 10**21),
+        ("collect", NARROW),
+        *after,
+    ]
+    return with_collect_beside_burn(actions)
+
+
+def test_the_formula_says_what_the_contract_paid():
+    (fees,) = trip_fees(one_trip(*TRADES, before=TRADES, after=TRADES), logs.POOL)
+    assert fees.trip.fees0 > 0
+    assert fees.trip.fees1 > 0
+    assert (fees.fees0, fees.fees1) == pytest.approx((fees.trip.fees0, fees.trip.fees1), rel=1e-9)
+    assert abs(fees.error) < 1e-9
+    assert fees.opened.startswith("block 103, log 3")
+
+
+def test_swaps_outside_its_life_pay_a_position_nothing():
+    (quiet,) = trip_fees(one_trip(before=TRADES, after=TRADES), logs.POOL)
+    assert (quiet.fees0, quiet.fees1, quiet.collected) == (0.0, 0.0, 0.0)
+    assert np.isnan(quiet.error)
+
+
+def test_a_position_minted_before_any_price_is_known_is_left_out():
+    log = one_trip(*TRADES)
+    unknown = EventLog(log.times, log.events)
+    assert trip_fees(unknown, logs.POOL) == ()
+
+
+@pytest.mark.shared_data
+def test_on_a_real_day_the_formula_is_right_to_a_few_parts_in_a_million(shared_data):
+    pool = Pool(token0="USDC", token1="WETH", decimals0=6, decimals1=18, fee_pips=500, quote="token0")
+    log = event_log(read_table(shared_data / "amm" / "eth_usdc_weth_005_2024-01-05_events.csv.gz"))
+    errors = np.abs([fees.error for fees in trip_fees(log, pool) if fees.collected])
+    assert len(errors) == 35
+    assert errors.max() < 5e-6
+    assert np.median(errors) < 2.5e-10
