@@ -22,7 +22,8 @@ def reversed_time(log: PoolLog) -> PoolLog:
     """Return the log run backwards: the last swap first, each from its end to its start, instants and blocks mirrored.
 
     Ranges open at the end are opened at the beginning, and each opening becomes a closing. What a swap paid in comes out
-    without the fee, and what came out is paid in with it. A swap's liquidity is what the swap before it had left.
+    without the fee, and what came out is paid in with it. A swap's liquidity is what the swap before it had left, or where
+    liquidity changed between the two, what it left itself.
 
     Raises:
         PoolError: when the log holds no swap.
@@ -32,8 +33,7 @@ def reversed_time(log: PoolLog) -> PoolLog:
     amount0, amount1 = (
         np.where(paid > 0, -paid * (1 - fee), -paid / (1 - fee)) for paid in (swaps.amount0, swaps.amount1)
     )
-    left = np.concatenate([swaps.liquidity[:1], swaps.liquidity[:-1]])
-    columns = (swaps.sqrt_after, swaps.sqrt_before, amount0, amount1, left)
+    columns = (swaps.sqrt_after, swaps.sqrt_before, amount0, amount1, _liquidity_before(log))
     turned = SwapPath(*mirror.places(swaps), *(column[::-1] for column in columns))
     return replace(log, swaps=turned, changes=None if log.changes is None else _undone(log.changes, mirror))
 
@@ -104,6 +104,18 @@ def _mirror_of(tables: list[EventTable]) -> _Mirror:
         max(int(table.blocks[-1]) for table in filled),
         max(int(table.log_indices.max()) for table in filled),
     )
+
+
+def _liquidity_before(log: PoolLog) -> Floats:
+    """Return the active liquidity before each swap: that after the one before it, unless it was changed in between."""
+    swaps, changes = log.swaps, log.changes
+    is_new = np.zeros(len(swaps), np.bool_)
+    is_new[0] = True
+    if changes is not None:
+        places = 1 + max(int(table.log_indices.max(initial=0)) for table in (swaps, changes))
+        changed, swapped = (table.blocks * places + table.log_indices for table in (changes, swaps))
+        is_new[1:] = np.diff(np.searchsorted(changed, swapped)) > 0
+    return np.where(is_new, swaps.liquidity, np.roll(swaps.liquidity, 1))
 
 
 def _undone(changes: RangeChanges, mirror: _Mirror) -> RangeChanges:

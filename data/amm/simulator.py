@@ -8,7 +8,8 @@ Passive providers keep layers of ranges, some of which they open anew around the
 
 What it leaves out: arbitrageurs pay no gas and are never short of capital; noise traders neither look at the price nor split
 their orders, and trade no more when prices move; nobody adds liquidity for one block; the crowd's ranges follow a timetable.
-So fee income against loss is a choice of settings here and no finding about markets.
+So fee income against loss is a choice of settings here and no finding about markets. Where closes of the reference lie a day
+or more apart, the variance of the way to a close knows the size (never the sign) of the move to it.
 """
 
 from collections.abc import Mapping

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from data.amm.log_checks import check_ranges, check_swaps
 from data.amm.placebo import placebo_history, random_signs, reversed_time
 from data.amm.pool import Pool, sqrt_of
 from data.amm.pool_log import PoolLog, RangeChanges, SwapPath
@@ -162,3 +163,12 @@ def test_ranges_closed_before_the_end_are_not_opened_at_the_mirrored_beginning()
     back = reversed_time(PoolLog(Pool(token0="A", token1="B"), swaps, changes)).changes
     np.testing.assert_array_equal(back.liquidity, [7.0, 5.0, -7.0, -5.0])
     np.testing.assert_array_equal(back.blocks, [9, 10, 30, 30])
+
+
+@pytest.mark.parametrize(
+    "make", [reversed_time, lambda each: random_signs(each, 3, HOUR), lambda each: random_signs(each, 3)]
+)
+def test_a_placebo_tells_one_story_by_the_checks_of_real_logs(log, make):
+    placebo = make(log)
+    check_swaps(placebo.swaps, placebo.pool, 0.0)
+    assert placebo.changes is None or check_ranges(placebo) > 0.99

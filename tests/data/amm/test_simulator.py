@@ -8,12 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data.amm.float_replay import SwapInputs, replay
 from data.amm.hourly_streams import Orders
+from data.amm.log_checks import check_ranges, check_swaps
 from data.amm.pool import Pool, sqrt_of
 from data.amm.pool_log import EventTable
 from data.amm.reference import hourly_variances, reference_path
 from data.amm.simulation_kernel import Looks, Ranges, Rules, room_for, run_span
 from data.amm.simulator import opened, reference_of, simulate
+from data.amm.tick_map import tick_map
 from data.amm.world import BLOCKS_PER_HOUR, LiquidityLayer, PoolWorld
 from data.errors import PoolError, SpecError
 from data.registry import validated
@@ -314,3 +317,21 @@ def test_a_block_ends_in_its_hour(usual):
     hours = (usual.log.swaps.blocks - 1) // BLOCKS_PER_HOUR
     opening = usual.log.changes.blocks[0] // BLOCKS_PER_HOUR
     assert hours.min() == opening and hours.max() == opening + 40 * 24 - 1
+
+
+def test_the_log_tells_one_story_by_the_checks_of_real_logs(usual):
+    check_swaps(usual.log.swaps, usual.log.pool, 0.0)
+    assert check_ranges(usual.log) == 1.0
+
+
+def test_the_float_replay_of_the_noise_and_arbitrage_is_the_log():
+    layers = (FULL, LiquidityLayer(capital=3e6, width=0.05, days=1000))
+    made = simulate(PoolWorld(layers=layers, noise_size=50_000.0), made_reference(72))
+    swaps = made.log.swaps
+    is_down = swaps.amount0 > 0
+    asked = SwapInputs(np.where(is_down, swaps.amount0, swaps.amount1), is_down)
+    again = replay(made.log.pool, tick_map(made.log.changes), float(swaps.sqrt_before[0]), asked)
+    np.testing.assert_allclose(again.sqrt_after, swaps.sqrt_after, rtol=1e-10)
+    np.testing.assert_allclose(again.liquidity, swaps.liquidity, rtol=1e-9)
+    np.testing.assert_allclose(again.amount1[is_down], swaps.amount1[is_down], rtol=1e-6)
+    assert again.crossings.sum() > 10
