@@ -2,7 +2,8 @@
 
 One row a log, the integers as text: ``block_number``, ``log_index``, ``block_timestamp`` (UTC), ``tx_type``, ``amount0``,
 ``amount1``, ``sqrtPriceX96``, ``current_tick``, ``total_liquidity`` (active after a swap), ``tick_lower``, ``tick_upper``,
-``liquidity`` (of the mint or burn, never below 0), and ``owner`` where it is known. Other columns are not read.
+``liquidity`` (of the mint or burn, never below 0), and ``owner`` where it is known. Other columns are not read. A row
+``SET_FEE_PROTOCOL`` holds the new shares 1 / n in ``amount0`` and ``amount1``, a row ``FLASH`` what was paid for a flash loan.
 """
 
 from bisect import bisect_right, insort
@@ -13,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from data.amm.event_log import CollectEvent, EventLog, LiquidityEvent, PoolEvent, SwapEvent
+from data.amm.pool import Pool
 from data.amm.tables import instants, require, whole_numbers
 from data.errors import PoolError, SourceError
 
@@ -109,6 +111,34 @@ def _owners(table: pd.DataFrame) -> list[str]:
     if "owner" not in table.columns:
         return [""] * len(table)
     return ["" if pd.isna(owner) else str(owner) for owner in table["owner"].tolist()]
+
+
+def check_protocol(table: pd.DataFrame, pool: Pool) -> None:
+    """Raise unless every protocol share that was set is the one the pool is said to have.
+
+    Raises:
+        PoolError: naming block and log where it became another.
+    """
+    rows = table[_is_kind(table, "SET_FEE_PROTOCOL")]
+    for row in rows.to_dict("records"):
+        shares = int(row["amount0"]), int(row["amount1"])
+        if shares != (pool.protocol0, pool.protocol1):
+            raise PoolError(
+                f"the protocol's share of fees became 1/{shares[0]} and 1/{shares[1]} (0: none) at block {row['block_number']}, "
+                f"log {row['log_index']}; the pool is said to have {pool.protocol0} and {pool.protocol1}: read another span, or "
+                "say protocol0 and protocol1"
+            )
+
+
+def flash_note(table: pd.DataFrame) -> tuple[str, ...]:
+    """Return the sentence about flash loans, whose fees are no part of any figure; nothing where there was none."""
+    count = int(_is_kind(table, "FLASH").sum())
+    return (f"Fees of {count} flash loans are not part of any figure.",) if count else ()
+
+
+def _is_kind(table: pd.DataFrame, kind: str) -> "pd.Series[bool]":
+    require(table, ("tx_type",))
+    return table["tx_type"].astype(str).str.upper() == kind
 
 
 def _made(kind: str, values: Row, owner: str, row: int) -> PoolEvent:

@@ -17,12 +17,12 @@ from pydantic import Field, model_validator
 
 from data.amm.bars import pool_bars
 from data.amm.chain_logs import decode_log
-from data.amm.event_file import COLUMNS, event_log
+from data.amm.event_file import COLUMNS, check_protocol, event_log, flash_note
 from data.amm.event_log import EventLog
 from data.amm.log_checks import check_price_between
 from data.amm.pool import Pool
 from data.amm.tables import instants
-from data.errors import LakeError, PoolError, ReorgError, SourceError
+from data.errors import LakeError, ReorgError, SourceError
 from data.frames import ID, TIME
 from data.history import History
 from data.lake import Entry, Origin, add_revision, find_entry, read_entry
@@ -139,7 +139,7 @@ class PoolRpcSource(AbstractFetchedSource):
         except LakeError as error:
             raise SourceError(f"{error}; fetch it first with: wayfold data fetch CONFIG") from error
         table = read_entry(lake, entry)
-        _check_protocol(table, self.pool)
+        check_protocol(table, self.pool)
         return entry, table
 
     def origin(self, fetched_at: str) -> Origin:
@@ -245,26 +245,9 @@ def _table(rows: list[dict[str, str]], headers: Mapping[int, "Header"]) -> pd.Da
     return pd.DataFrame({name: pd.array([row.get(name) for row in rows], dtype="string") for name in ROWS})
 
 
-def _check_protocol(table: pd.DataFrame, pool: Pool) -> None:
-    """Raise unless every protocol share that was set is the one the pool is said to have.
-
-    Raises:
-        PoolError: naming block and log where it became another.
-    """
-    for row in table[table["tx_type"] == "SET_FEE_PROTOCOL"].to_dict("records"):
-        shares = int(row["amount0"]), int(row["amount1"])
-        if shares != (pool.protocol0, pool.protocol1):
-            raise PoolError(
-                f"the protocol's share of fees became 1/{shares[0]} and 1/{shares[1]} (0: none) at block {row['block_number']}, "
-                f"log {row['log_index']}; the pool is said to have {pool.protocol0} and {pool.protocol1}: read another span, or "
-                "say protocol0 and protocol1"
-            )
-
-
 def _notes(entry: Entry, table: pd.DataFrame, lacks_mints: bool) -> tuple[str, ...]:
-    flashes = int((table["tx_type"] == "FLASH").sum())
     return (
         f"{entry.name}, revision {entry.revision}: {entry.source}, fetched {entry.fetched_at}; {entry.licence}.",
-        *((f"Fees of {flashes} flash loans are not part of any figure.",) if flashes else ()),
+        *flash_note(table),
         *((NO_MINTS,) if lacks_mints else ()),
     )

@@ -9,10 +9,11 @@ from typing import Annotated, Any, Self
 
 import annotated_types as at
 import numpy as np
+import pandas as pd
 from pydantic import model_validator
 
 from data.amm.bars import pool_bars
-from data.amm.event_file import event_log
+from data.amm.event_file import check_protocol, event_log, flash_note
 from data.amm.event_log import EventLog
 from data.amm.log_checks import check_price_between, check_ranges
 from data.amm.minute_file import NOTE, minute_bars
@@ -175,9 +176,11 @@ class PoolEventsSource(AbstractPoolSource):
 
     def read(self) -> History:
         """Return the bars and the log of the events, with the numeraire in US dollars where it is given."""
-        with _named(self.path(self.events)):
-            log = self.event_log().to_pool_log(self.pool)
-        history = _history(self, log, self.bar, () if log.changes is not None else (NO_MINTS,))
+        with _named(path := self.path(self.events)):
+            table = read_table(path)
+            log = self._exact(table).to_pool_log(self.pool)
+        notes = (*flash_note(table), *(() if log.changes is not None else (NO_MINTS,)))
+        history = _history(self, log, self.bar, notes)
         return history if self.usd_file is None else replace(history, panel=self._with_usd(history.panel))
 
     def event_log(self, lake: Path = Path(), as_of: np.datetime64 | None = None) -> EventLog:
@@ -188,7 +191,11 @@ class PoolEventsSource(AbstractPoolSource):
             PoolError: when an event is one that no pool could have had, or mints are missing from a whole history.
         """
         with _named(path := self.path(self.events)):
-            return event_log(read_table(path), is_whole=self.is_whole)
+            return self._exact(read_table(path))
+
+    def _exact(self, table: pd.DataFrame) -> EventLog:
+        check_protocol(table, self.pool)
+        return event_log(table, is_whole=self.is_whole)
 
     def _with_usd(self, panel: Panel) -> Panel:
         with _named(path := self.path(str(self.usd_file))):

@@ -142,6 +142,26 @@ def test_a_file_that_is_not_there_is_named_with_the_folder(folder):
         source("pool_swaps", folder, swaps="nothing.parquet").load(NOWHERE)
 
 
+def with_row(folder, name, **row):
+    table = made.event_table(count=2000)
+    place = {"block_number": "300", "log_index": "9", "block_timestamp": table["block_timestamp"][399], **row}
+    pd.concat([table[:400], pd.DataFrame([place]), table[400:]]).to_csv(folder / name, index=False)
+
+
+def test_another_protocol_share_than_the_pools_is_refused(folder):
+    with_row(folder, "share.csv", tx_type="SET_FEE_PROTOCOL", amount0="4", amount1="0")
+    with pytest.raises(
+        PoolError, match="share.csv: the protocol's share of fees became 1/4 and 1/0 .* block 300, log 9"
+    ):
+        source("pool_events", folder, events="share.csv").load(NOWHERE)
+    assert source("pool_events", folder, events="share.csv", pool={**WBTC, "protocol0": 4}).load(NOWHERE)
+
+
+def test_flash_loans_are_told_in_the_notes(folder):
+    with_row(folder, "flash.csv", tx_type="FLASH", amount0="4", amount1="0")
+    assert "Fees of 1 flash loans" in source("pool_events", folder, events="flash.csv").load(NOWHERE).notes[0]
+
+
 def test_less_than_one_bar_is_no_history(folder):
     made.event_table(count=5).to_csv(folder / "few.csv", index=False)
     with pytest.raises(SourceError, match="do not span one complete bar"):
