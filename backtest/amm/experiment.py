@@ -12,6 +12,7 @@ import pandas as pd
 from backtest.amm.conclusions import assumptions, conventions, verdict_of
 from backtest.amm.contest import Contest, judge_window, make_contest
 from backtest.amm.frontier import frontier_summary, frontier_table
+from backtest.amm.placebo import placebo_table
 from backtest.amm.policies.base import LIQUIDITY_POLICIES
 from backtest.amm.scenery import scenery_tables
 from backtest.amm.spec import EXPERIMENT, PASSIVE, LiquiditySpec
@@ -103,6 +104,7 @@ def _summaries(
         "frontier": frontier_summary(tables["frontier"]),
         "findings": findings_frame(check_panel(contest.history)),
         "forecast_scores": scores_of(tables["forecast_losses"]),
+        "placebo": placebo_table(contest, contest.spec.placebos),
         **scenery_tables(contest, windows),
     }
 

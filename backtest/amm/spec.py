@@ -61,6 +61,7 @@ class LiquiditySpec:
     Attributes:
         capital: worth of every account at the start of each window, in quote tokens.
         own_dilution: see ``PoolTerms``; the bound for a position that matters to the pool.
+        placebos: worlds of random signs that the rules are judged in as well, where none may differ from full range.
     """
 
     name: str
@@ -72,6 +73,7 @@ class LiquiditySpec:
     costs: PoolCosts
     own_dilution: bool
     frontier: Frontier
+    placebos: int
     seed: int
 
     def __post_init__(self) -> None:
@@ -105,7 +107,7 @@ class LiquiditySpec:
         return hashlib.sha256(json.dumps(self.resolved(), sort_keys=True).encode()).hexdigest()
 
 
-PLAIN_KEYS: tuple[str, ...] = ("windows", "capital", "costs", "own_dilution", "frontier", "seed")
+PLAIN_KEYS: tuple[str, ...] = ("windows", "capital", "costs", "own_dilution", "frontier", "placebos", "seed")
 
 KEYS: tuple[str, ...] = ("experiment", "name", "data", "forecasters", "policies", *PLAIN_KEYS)
 """Every key of a configuration, in the order of a run."""
@@ -116,6 +118,7 @@ DEFAULTS: dict[str, Any] = {
     "windows": {},
     "own_dilution": False,
     "frontier": {},
+    "placebos": 0,
     "seed": 0,
 }
 
@@ -158,6 +161,12 @@ def _whole(key: str, value: Any) -> int:
     return value
 
 
+def _count(key: str, value: Any) -> int:
+    if _whole(key, value) < 0:
+        raise SpecError(f"{key} was {value!r}; 0 or more is needed")
+    return int(value)
+
+
 def _switch(key: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise SpecError(f"{key} was {value!r}; true or false is needed")
@@ -198,5 +207,6 @@ _PARTS: Mapping[str, Callable[[str, Any], Any]] = {
     "costs": _settings(PoolCosts),
     "own_dilution": _switch,
     "frontier": _settings(Frontier),
+    "placebos": _count,
     "seed": _whole,
 }

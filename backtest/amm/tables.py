@@ -140,8 +140,14 @@ def _policy_row(
         **{f"{part}_bps": float((own[part] / own["capital"]).mean() * 1e4) for part in SHARES},
         **{name: float(own[name].mean()) for name in AVERAGES},
         "is_upper_bound": bound,
-        "verdict": "upper bound, sees the future" if bound else verdict(mean, holm_p),
+        "verdict": _verdict(label, mean, holm_p, is_bound=bound),
     }
+
+
+def _verdict(label: str, mean: WindowMean, holm_p: float, *, is_bound: bool) -> str:
+    if label == "hold":
+        return "the basket that all are measured against"
+    return "upper bound, sees the future" if is_bound else verdict(mean, holm_p)
 
 
 def paired_table(contest: Contest, statements: pd.DataFrame, against: str) -> pd.DataFrame:

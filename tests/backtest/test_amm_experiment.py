@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from backtest.amm.contest import make_contest
 from backtest.amm.experiment import liquidity_id, run_liquidity
+from backtest.amm.placebo import placebo_table
 from backtest.amm.policies.static import StaticRange
 from backtest.errors import EngineError
 from backtest.experiment import Places
@@ -24,7 +26,7 @@ small = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(small)
 
 STORED = {"equity", "statements", "actions", "ranges", "fits", "frontier", "forecast_losses", "profiles", "policies", "paired",
-          "findings", "forecast_scores", "prices", "heat", "slippage"}  # fmt: skip
+          "findings", "forecast_scores", "prices", "heat", "slippage", "placebo"}  # fmt: skip
 
 
 def quiet(done: int, total: int, state: str) -> None:
@@ -128,3 +130,20 @@ def test_a_fit_that_fails_is_an_error_of_the_run(made, tmp_path) -> None:
 def test_a_policy_is_a_frozen_value() -> None:
     with pytest.raises(AttributeError):
         StaticRange().width = 0.5  # type: ignore[misc]
+
+
+def test_placebos_are_judged_by_rules_alone_and_pooled_over_worlds(made, tmp_path) -> None:
+    spec = small.small_spec(placebos=2)
+    table = placebo_table(make_contest(spec, made[1]), 2)
+    blocks = made[3].manifest["folds"]
+    assert set(table["lane"]) == {"static", "recentre", "hold"}
+    assert table.groupby("world", sort=False)["windows"].first().tolist() == [2 * blocks, blocks]
+    assert (table["low"] <= table["difference_bps"]).all() and (
+        table["difference_bps"] <= table["high"]
+    ).all()
+    again = placebo_table(make_contest(spec, made[1]), 2)
+    pd.testing.assert_frame_equal(table, again, check_exact=True)
+
+
+def test_a_run_without_placebos_says_so_by_an_empty_table(made) -> None:
+    assert made[3].tables["placebo"].empty

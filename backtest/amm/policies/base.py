@@ -93,6 +93,11 @@ class AbstractLiquidityPolicy(ABC):
         return None
 
     @property
+    def learns(self) -> bool:
+        """Whether ``fit`` learns anything, so that fitting costs time."""
+        return False
+
+    @property
     def is_upper_bound(self) -> bool:
         """Whether the policy looks at the future, so that it can only be a bound and never a result."""
         return False
