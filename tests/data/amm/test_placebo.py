@@ -7,14 +7,13 @@ from data.amm.log_checks import check_ranges, check_swaps
 from data.amm.placebo import placebo_history, random_signs, reversed_time
 from data.amm.pool import Pool, sqrt_of
 from data.amm.pool_log import PoolLog, RangeChanges, SwapPath
+from data.amm.reference import HOUR
 from data.amm.simulator import reference_of, simulate
 from data.amm.world import LiquidityLayer, PoolWorld
 from data.errors import PoolError
 from data.history import History
 from data.panel import Panel
 from data.sessions import BarClock
-
-HOUR = np.timedelta64(1, "h")
 
 
 def made(hours=24 * 20, seed=1, pool=None):
@@ -118,7 +117,7 @@ def test_steps_of_one_span_turn_together(log):
 
 
 def test_amounts_of_random_steps_are_those_of_their_liquidity(log):
-    swaps, fee = random_signs(log, 4).swaps, log.pool.fee
+    swaps, fee = random_signs(log, 4, None).swaps, log.pool.fee
     up = swaps.sqrt_after > swaps.sqrt_before
     moved = swaps.liquidity * (swaps.sqrt_after - swaps.sqrt_before)
     np.testing.assert_allclose(swaps.amount1[up], moved[up] / (1 - fee))
@@ -166,7 +165,7 @@ def test_ranges_closed_before_the_end_are_not_opened_at_the_mirrored_beginning()
 
 
 @pytest.mark.parametrize(
-    "make", [reversed_time, lambda each: random_signs(each, 3, HOUR), lambda each: random_signs(each, 3)]
+    "make", [reversed_time, lambda each: random_signs(each, 3), lambda each: random_signs(each, 3, None)]
 )
 def test_a_placebo_tells_one_story_by_the_checks_of_real_logs(log, make):
     placebo = make(log)
