@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import typer
 
 from data.errors import DataError, SpecError, WayfoldError
+from service.commands import amm as amm_commands
 from service.commands import audit as audit_commands
 from service.commands import backtest as backtest_commands
 from service.commands import compare_models as compare_models_commands
@@ -43,6 +44,7 @@ run_commands.app.command("metrics")(metric_commands.metrics)
 app.add_typer(run_commands.app, name="runs")
 app.add_typer(model_commands.app, name="models")
 app.add_typer(data_commands.app, name="data")
+app.add_typer(amm_commands.app, name="amm")
 app.add_typer(config_commands.app, name="config")
 
 # typer carries its own copy of click in some versions and imports it in others; its public name leads to either.
