@@ -235,7 +235,7 @@ def _best_first(profiles: pd.DataFrame, scores: pd.DataFrame | None) -> list[str
 
 def _checks_section(run: Material) -> Section:
     """Return placebo rows and what traders would have paid, where they were stored."""
-    lede = "In worlds where nothing can be foreseen no policy may differ from the passive one; and what a trade would have cost."
+    lede = "In worlds where nothing can be foreseen no policy may beat the passive one; and what a trade would have cost."
     placebo, slippage = (
         run.table("placebo", "lane", "difference_bps", "low", "high"),
         run.table("slippage", "size", "side", "slippage_bps"),
@@ -244,7 +244,7 @@ def _checks_section(run: Material) -> Section:
         Absent(n) for n, table in (("placebo", placebo), ("slippage", slippage)) if table is None
     ]
     if placebo is not None:
-        caption = "Placebos: each policy less the passive one where nothing can be foreseen; the interval should hold 0."
+        caption = "Placebos: each policy less the passive one where nothing can be foreseen. An interval above 0 would point to a leak; costs may push it below."
         blocks.append(_shown(run, _with_interval(placebo), PLACEBO, caption, "placebo.parquet"))
     if slippage is not None:
         caption = "Slippage of trades against the replayed pool: average price over the price before, without the fee."

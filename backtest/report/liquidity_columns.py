@@ -126,8 +126,10 @@ SCORES = (
     Column("n", "Forecasts", count),
 )  # fmt: skip
 PLACEBO = (
-    Column("world", "World", label),
-    *(column for column in PAIRED if column.name != "minimum_detectable_bps"),
+    Column("world", "World", text),
+    *PAIRED[:2],
+    Column("net_bps", "Net, bp", bps, "Against holding; below 0 by divergence and costs.", is_signed=True),
+    *PAIRED[2:],
     Column("windows", "Windows", count),
 )
 SLIPPAGE = (

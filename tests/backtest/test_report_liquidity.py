@@ -274,8 +274,9 @@ def test_slippage_is_told_by_size_and_side(run, sections):
 
 def test_placebo_rows_say_whether_their_interval_holds_zero(sections):
     table = tables_in(sections["checks"])[0]
-    assert set(column(table, "World")) == {"random walk", "reversed time"}
+    assert set(column(table, "World")) == {"random signs, 2 worlds", "reversed time"}
     assert set(column(table, "Holds 0")) == {"yes"}
+    assert column(table, "Net, bp")[0] == "−34.1"
 
 
 @pytest.mark.parametrize("missing", [list(STORED)[::2], list(STORED)[1::2]])

@@ -281,22 +281,15 @@ def _slippage(rng, times) -> pd.DataFrame:
 
 def _placebo(lanes) -> pd.DataFrame:
     rows = [
-        (world, lane, "full_range", 14, mean, 9.0, mean - 17, mean + 17, True)
-        for world, mean in (("random_walk", -4.1), ("reversed_time", 6.3))
+        (world, lane, "full_range", 14, mean - 30, mean, 9.0, mean - 17, mean + 17, 25.2, True)
+        for world, mean in (("random signs, 2 worlds", -4.1), ("reversed time", 6.3))
         for lane in lanes
         if lane != "full_range"
     ]
     columns = [
-        "world",
-        "lane",
-        "against",
-        "windows",
-        "difference_bps",
-        "standard_error",
-        "low",
-        "high",
-        "contains_zero",
-    ]
+        "world", "lane", "against", "windows", "net_bps", "difference_bps", "standard_error", "low", "high",
+        "minimum_detectable_bps", "contains_zero",
+    ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 
 
