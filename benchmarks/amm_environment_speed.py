@@ -105,7 +105,7 @@ def played(
     seats, rewards, steps = environment.seats(openings, LIFE), [], 0
     for row in actions:
         steps += int((seats.places[:, kernel.BAR] < seats.places[:, kernel.END]).sum())
-        rewards.append(environment.step(seats, row))
+        rewards.append(environment.step(seats, row)[0])
         if ready:
             environment.observe(seats)
             environment.legal(seats)

@@ -65,11 +65,16 @@ class Environment:
         money[:, kernel.IDLE1] = money[:, kernel.HOLD1] = self.rules.capital / 2.0 / worth1
         return Seats(places, money)
 
-    def step(self, seats: Seats, actions: Integers) -> Floats:
-        """Carry out one action an account (B,), in place, and return the rewards up to their next decisions, (B,)."""
-        rewards = np.empty(len(actions))
-        kernel.step(self.tape, seats, actions, self.grid.offsets, self.rules, rewards)
-        return rewards
+    def step(self, seats: Seats, actions: Integers) -> tuple[Floats, Floats]:
+        """Carry out one action an account (B,), in place, and return what came of it up to their next decisions.
+
+        Returns:
+            Rewards (B,), and the part of each that is tilt (B,): what the price's move brought to tokens held other than the
+            basket's. Both in basis points of the capital.
+        """
+        rewards, tilts = np.empty(len(actions)), np.empty(len(actions))
+        kernel.step(self.tape, seats, actions, self.grid.offsets, self.rules, rewards, tilts)
+        return rewards, tilts
 
     def legal(self, seats: Seats) -> Flags:
         """Return which actions each account may take, (B, A)."""

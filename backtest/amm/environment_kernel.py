@@ -114,7 +114,9 @@ class Rules(NamedTuple):
 
 
 @compiled
-def step(tape: Tape, seats: Seats, actions: Integers, offsets: Floats, rules: Rules, rewards: Floats) -> None:
+def step(
+    tape: Tape, seats: Seats, actions: Integers, offsets: Floats, rules: Rules, rewards: Floats, tilts: Floats
+) -> None:
     """Carry out one action an account and bring it to its next decision, or to its last bar.
 
     Args:
@@ -124,6 +126,8 @@ def step(tape: Tape, seats: Seats, actions: Integers, offsets: Floats, rules: Ru
         offsets: (A, 2) edges of each action's range in ticks from the price, infinite for the whole pool.
         rules: terms and capital.
         rewards: (B,) written: change of equity less that of the hold basket, in basis points of the capital.
+        tilts: (B,) written: the part of it that the move of the price brought to the tokens held other than the basket's, as
+            they were at the decision and after the execution; its mean is 0 where the price is a martingale.
     """
     for b in range(len(actions)):
         places, money = seats.places[b], seats.money[b]
@@ -131,17 +135,24 @@ def step(tape: Tape, seats: Seats, actions: Integers, offsets: Floats, rules: Ru
         if actions[b] != 0:
             price = tape.prices[places[BAR]]
             lower, upper = _ticks(price, offsets[actions[b], 0], offsets[actions[b], 1], rules)
+        tilt = 0.0
         if places[BAR] < places[END]:
-            _play(tape, places, money, lower, upper, rules)
+            tilt = _play(tape, places, money, lower, upper, rules)
+        tilts[b] = tilt / rules.capital * 1e4
         net = _net(money, tape.prices[places[BAR]], rules)
         rewards[b] = (net - money[NET]) / rules.capital * 1e4
         money[NET] = net
 
 
 @compiled
-def _play(tape: Tape, places: Integers, money: Floats, lower: int, upper: int, rules: Rules) -> None:
-    """Bring an account to the next bar at which it decides; a range of no width leaves its own as it is."""
+def _play(tape: Tape, places: Integers, money: Floats, lower: int, upper: int, rules: Rules) -> float:
+    """Bring an account to the next bar at which it decides, and return the tilt in quote tokens.
+
+    A range of no width leaves the account's own as it is.
+    """
     decided = places[BAR]
+    since, tilt = tape.prices[decided], 0.0
+    beside0, beside1 = _beside_basket(money, since)
     waits = upper > lower
     execution = tape.executions[decided]
     was_in = _holds(money, tape.prices[decided])
@@ -150,7 +161,10 @@ def _play(tape: Tape, places: Integers, money: Floats, lower: int, upper: int, r
         was_opened = False
         if waits and execution < stop:
             _walk(tape, money, first, execution + 1, rules)
+            price = tape.after[execution]
+            tilt += _value(beside0, beside1, price, rules) - _value(beside0, beside1, since, rules)
             was_opened = _rebalance(tape, places, money, execution, lower, upper, rules)
+            since, (beside0, beside1) = price, _beside_basket(money, price)
             _walk(tape, money, execution + 1, stop, rules)
             waits = False
         else:
@@ -161,6 +175,8 @@ def _play(tape: Tape, places: Integers, money: Floats, lower: int, upper: int, r
         was_in = is_in
         if not waits and ((bar - places[OPENING]) % rules.every == 0 or has_left):
             break
+    price = tape.prices[places[BAR]]
+    return tilt + _value(beside0, beside1, price, rules) - _value(beside0, beside1, since, rules)
 
 
 @compiled
@@ -224,9 +240,16 @@ def _held(money: Floats, price: float) -> tuple[float, float]:
 
 
 @compiled
-def _net(money: Floats, price: float, rules: Rules) -> float:
+def _beside_basket(money: Floats, price: float) -> tuple[float, float]:
+    """Return the raw tokens held more than the basket's."""
     held0, held1 = _held(money, price)
-    return _value(held0 - money[HOLD0], held1 - money[HOLD1], price, rules)
+    return held0 - money[HOLD0], held1 - money[HOLD1]
+
+
+@compiled
+def _net(money: Floats, price: float, rules: Rules) -> float:
+    beside0, beside1 = _beside_basket(money, price)
+    return _value(beside0, beside1, price, rules)
 
 
 @compiled

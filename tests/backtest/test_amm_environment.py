@@ -88,7 +88,7 @@ def test_rewards_and_decision_bars_are_those_of_advance_on_the_same_swaps(seed):
     history, terms, capital, openings, actions = drawn(seed)
     environment = environment_of(history, GRID, terms, capital, Due(EVERY))
     seats = environment.seats(openings, LENGTH)
-    rewards = np.array([environment.step(seats, row) for row in actions])
+    rewards = np.array([environment.step(seats, row)[0] for row in actions])
     expected, slow = oracle.played(history, GRID, terms, (capital, EVERY, LENGTH), openings, actions)
     np.testing.assert_allclose(rewards, expected, rtol=1e-9, atol=1e-8)
     np.testing.assert_array_equal(seats.places[:, kernel.BAR], [each.bar for each in slow])
@@ -118,7 +118,7 @@ def test_rewards_add_up_to_equity_less_hold_at_the_end(seed):
     history, terms, capital, openings, actions = drawn(seed)
     environment = environment_of(history, GRID, terms, capital, Due(EVERY))
     seats = environment.seats(openings, LENGTH)
-    total = sum(environment.step(seats, row) for row in np.tile(actions, (4, 1)))
+    total = sum(environment.step(seats, row)[0] for row in np.tile(actions, (4, 1)))
     assert (seats.places[:, kernel.BAR] == seats.places[:, kernel.END]).all()
     np.testing.assert_allclose(total, seats.money[:, kernel.NET] / capital * 1e4, rtol=1e-9, atol=1e-9)
 
@@ -127,7 +127,7 @@ def test_doing_nothing_from_the_start_earns_exactly_nothing():
     environment = quiet_environment()
     seats = environment.seats(np.array([30, 60]), 72)
     for _ in range(3):
-        assert (environment.step(seats, np.zeros(2, np.int64)) == 0.0).all()
+        assert (environment.step(seats, np.zeros(2, np.int64))[0] == 0.0).all()
     assert (seats.places[:, kernel.BAR] == [102, 132]).all()
 
 
@@ -136,7 +136,7 @@ def test_an_account_at_its_last_bar_stays_there():
     seats = environment.seats(np.array([30]), 24)
     environment.step(seats, np.array([number_of(math.inf)]))
     before = [part.copy() for part in seats]
-    assert environment.step(seats, np.array([number_of(0.05)])) == 0.0
+    assert environment.step(seats, np.array([number_of(0.05)])) == (0.0, 0.0)
     for part, kept in zip(seats, before, strict=True):
         np.testing.assert_array_equal(part, kept)
 
@@ -173,6 +173,30 @@ def test_without_decisions_on_exit_only_regular_ones_are_left():
     assert bars == [42, 54, 66, 78, 80]
 
 
+def test_without_its_tilt_a_range_that_is_never_reached_earns_its_cost():
+    log_prices = 0.0004 * np.arange(101)
+    history = paths.history_of(log_prices, 100)
+    environment = environment_of(
+        history, GRID, worlds.made_terms(history.pool.pool), CAPITAL, Due(24, on_exit=False)
+    )
+    seats, parts = environment.seats(np.array([30]), 48), []
+    for action in (number_of(0.5, -0.5), HOLD):
+        parts.append(np.concatenate(environment.step(seats, np.array([action]))))
+    (moved, moved_tilt), (left, left_tilt) = parts
+    _, (slow,) = oracle.played(
+        history, GRID, worlds.made_terms(history.pool.pool), (CAPITAL, 24, 48), [30], [[number_of(0.5, -0.5)]]
+    )
+    cost = (slow.account.gas + slow.account.conversion) / CAPITAL * 1e4
+    assert moved_tilt < -10.0 and left_tilt < -10.0, "the price of the other token rises"
+    assert moved - moved_tilt == pytest.approx(-cost, rel=1e-9)
+    assert left == pytest.approx(left_tilt, rel=1e-9)
+
+
+def test_holding_the_basket_has_no_tilt():
+    environment = quiet_environment()
+    assert environment.step(environment.seats(np.array([40]), 100), np.array([HOLD]))[1] == 0.0
+
+
 def test_a_swap_cut_in_two_changes_no_reward():
     history, terms, capital, openings, _ = drawn(2)
     terms = replace(terms, own_dilution=False)
@@ -188,7 +212,7 @@ def test_a_swap_cut_in_two_changes_no_reward():
     cut = replace(history, pool=PoolLog(terms.pool, SwapPath(**twice)))
     for action in (number_of(0.05), number_of(0.5), number_of(math.inf)):
         one, other = (
-            environment.step(environment.seats(openings, LENGTH), np.full(4, action))
+            environment.step(environment.seats(openings, LENGTH), np.full(4, action))[0]
             for environment in (
                 environment_of(each, GRID, terms, capital, Due(EVERY)) for each in (history, cut)
             )

@@ -102,7 +102,7 @@ def test_a_walk_earns_what_its_network_earns_in_the_environment():
         action = np.where(environment.legal(seats), values.numpy(), -np.inf).argmax(axis=1)
         bars.append(bar)
         actions.append(policy.spec.grid.labels[int(action[0])])
-        total += float(environment.step(seats, action)[0])
+        total += float(environment.step(seats, action)[0][0])
     due = [each for each in played.decisions if not np.isnan(each.entropy)]
     assert [each.cutoff for each in due] == list(history.times[bars])
     assert [each.reason for each in due] == actions

@@ -48,6 +48,7 @@ class Lesson:
         gamma: worth of a reward a day later beside one now.
         n_steps: decisions whose rewards are counted before the target network's value of the state reached.
         learning_rate: of Adam.
+        learns_from: rewards as they are, or less their tilt.
         device: where to train.
     """
 
@@ -57,4 +58,5 @@ class Lesson:
     gamma: float
     n_steps: int
     learning_rate: float
+    learns_from: Literal["net", "hedged"]
     device: Literal["auto", "cpu", "cuda"]

@@ -12,9 +12,11 @@ from backtest.amm.learning.lesson import Lesson
 from backtest.amm.learning.network import Weights, new_network, weights_of
 from backtest.amm.learning.training import Classroom, taught
 from backtest.amm.terms import PoolTerms
+from data.amm.bars import pool_bars
+from data.amm.simulator import reference_of, simulate
 from data.amm.world import PoolWorld
 from data.history import History
-from data.sources.pool_simulated import PoolSimulatedSource
+from data.panel import Floats
 from data.sources.synthetic import SyntheticSource
 from forecast.models.scaling import Scaler, scaler_of
 from forecast.randomness import RandomStreams
@@ -22,6 +24,9 @@ from forecast.randomness import RandomStreams
 WORLDS: tuple[tuple[float, float], ...] = ((0.5, 100.0), (0.8, 10.0), (1.2, 10.0))
 """Volatility a year and noise trades a day of each simulated pool: in the first ranges pay, in the second they come out even, in the
 last they lose; so nothing is taught about whether they do."""
+
+PATHS = 2
+"""Prices that each of them follows."""
 
 WORLD_BARS = 3600
 """Hourly bars of each: five windows, as many as a network learns from afterwards."""
@@ -76,7 +81,8 @@ def pretrained(
     if not steps:
         return tuple(made)
     rooms = [
-        classroom(simulated(terms, number, seed), lesson, terms, capital) for number in range(len(WORLDS))
+        classroom(simulated(terms, number, seed), lesson, terms, capital)
+        for number in range(PATHS * len(WORLDS))
     ]
     return tuple(
         taught(lesson, weights, rooms, steps, FROM_NOTHING, streams.of("simulator", str(member)))
@@ -95,14 +101,28 @@ def finished(
 
 
 def simulated(terms: PoolTerms, number: int, seed: int) -> History:
-    """Return the bars and swaps of one of ``WORLDS`` with the pool of the terms."""
-    volatility, trades = WORLDS[number]
+    """Return the bars and swaps of a simulated pool of the terms, the worlds by turns.
+
+    The price it follows is tied down at both ends: a path that had risen would teach to hold one token, which is a bet and no
+    way to provide liquidity.
+    """
+    volatility, trades = WORLDS[number % len(WORLDS)]
     own = _seed(RandomStreams(seed, _EPOCH), "world", str(number))
-    reference = SyntheticSource(
+    source = SyntheticSource(
         process="garch_t", count=1, bars=WORLD_BARS + 1, bar="1h", volatility=volatility, drift=0.0, seed=own
     )
+    panel = source.load(_NOWHERE).panel
+    closes = tied_down(panel.field("close")[:, 0])
     world = PoolWorld(pool=terms.pool, noise_per_day=trades, seed=own)
-    return PoolSimulatedSource(reference=reference, world=world).load(_NOWHERE)
+    log = simulate(world, reference_of(panel.times, closes)).log
+    clock = source.clock()
+    return History(pool_bars(log, clock, panel.times[1], panel.times[-1]), clock, pool=log)
+
+
+def tied_down(closes: Floats) -> Floats:
+    """Return prices (T,) less their trend on the log scale, so that the last one is the first."""
+    trend = np.linspace(0.0, np.log(closes[-1] / closes[0]), len(closes))
+    return np.asarray(closes * np.exp(-trend))
 
 
 def _seed(streams: RandomStreams, *names: object) -> int:

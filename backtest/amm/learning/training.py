@@ -163,12 +163,13 @@ def _acted(
     """Let the accounts of a classroom act once, in place; those whose life is over make room for others."""
     seen = room.seen(seats)
     actions = _chosen(student, seen, chance, rng)
-    rewards = room.environment.step(seats, actions) / REWARD_BPS
+    rewards, tilts = room.environment.step(seats, actions)
+    learnt = rewards if student.lesson.learns_from == "net" else rewards - tilts
     after = room.seen(seats)
     days = (after.bars - seen.bars) / DAY_BARS
     is_over = seats.places[:, kernel.BAR] >= seats.places[:, kernel.END]
     _reopen(room, seats, is_over, rng)
-    return Passed(seen, actions, rewards, student.lesson.gamma**days, after, is_over)
+    return Passed(seen, actions, learnt / REWARD_BPS, student.lesson.gamma**days, after, is_over)
 
 
 def _reopen(room: Classroom, seats: Seats, is_over: Flags, rng: np.random.Generator) -> None:

@@ -54,6 +54,10 @@ class LearnedPolicy(AbstractLiquidityPolicy):
         pretrain_steps: updates of each member in simulated pools.
         train_steps: updates of each member in the training blocks.
         tried: other numbers of them tried on the validation window; 0 plays what was learnt in the simulator.
+        learns_from: ``net`` learns from the change of equity less that of the basket of the start, as it is judged; ``hedged`` from
+            that less what the price's move brought to tokens held other than the basket's. Both have the same mean where the
+            direction of the price cannot be forecast, and the second is far less noisy: what is left is fees, loss versus
+            rebalancing from decision to decision, and costs.
         device: where it is trained; it decides on the CPU.
     """
 
@@ -67,6 +71,7 @@ class LearnedPolicy(AbstractLiquidityPolicy):
     pretrain_steps: Steps = 600
     train_steps: Steps = 100
     tried: tuple[Steps, ...] = (0, 50, 100, 200)
+    learns_from: Literal["net", "hedged"] = "hedged"
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
     @property
@@ -116,6 +121,7 @@ class LearnedPolicy(AbstractLiquidityPolicy):
             gamma=self.gamma,
             n_steps=self.n_steps,
             learning_rate=self.learning_rate,
+            learns_from=self.learns_from,
             device=self.device,
         )
 
