@@ -1,6 +1,7 @@
 """A liquidity run from its spec to what is stored."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,15 @@ def test_a_stored_run_holds_every_table_and_reads_back_the_same(made) -> None:
     assert run.id == liquidity_id(spec, history)
     same_tables(load_run(places.runs / run.id).tables, dict(run.tables))
     assert not list(places.runs.glob(".*"))
+
+
+def test_the_tables_are_those_the_page_lists(made) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "liquidity.md").read_text()
+    listed = dict(re.findall(r"^\| `(\w+)` \| (\w+, .+) \|$", page, re.MULTILINE))
+    placebos = placebo_table(make_contest(made[0], made[1]), 1)
+    tables = {**made[3].tables, "placebo": placebos}
+    assert {name: ", ".join(tables[name].columns) for name in listed} == listed
+    assert set(listed) == STORED
 
 
 def test_the_same_spec_and_data_give_the_same_bits(made, tmp_path) -> None:
