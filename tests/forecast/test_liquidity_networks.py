@@ -13,7 +13,7 @@ from forecast.liquidity_checks import fit, predict, synthetic_pool_history
 from forecast.models.liquidity.boosting import BoostedProfile
 from forecast.models.liquidity.features import KINDS, floors_of, span_features, usual_levels
 from forecast.models.liquidity.labels import training_spans
-from forecast.models.liquidity.lstm import BINS, SIZES, LstmProfile
+from forecast.models.liquidity.lstm import BINS, SIZES, LstmProfile, _start, _targets
 from forecast.models.liquidity.rows import context_rows, training_rows
 
 HISTORY = synthetic_pool_history(700)
@@ -97,7 +97,7 @@ def test_an_lstm_reads_steps_that_fill_its_context_and_no_bar_more():
     floors = floors_of(training_rows(HISTORY, 100))
     usual = usual_levels(rows, floors, NETWORK.usual)
     inputs = NETWORK.windows(rows, floors, usual, np.array([len(rows) - 1]))
-    assert inputs.shape == (1, 11, KINDS + 2)
+    assert inputs.shape == (1, 11, KINDS + 6)
     assert np.isfinite(inputs).all()
 
 
@@ -110,12 +110,23 @@ def test_an_lstm_says_shares_that_add_up_to_one():
     assert said[0, SIZES : SIZES + 2 * BINS].sum() == pytest.approx(1.0, abs=1e-6)
 
 
+def test_the_training_of_an_lstm_begins_at_what_is_right_in_the_mean():
+    spans = training_spans(HISTORY, NETWORK)
+    start = _start(_targets(spans), NETWORK.levels)
+    assert start.shape == (NETWORK.outputs,)
+    assert start[0] == pytest.approx(spans.labels.path.mean())
+    shares = np.exp(start[SIZES : SIZES + 2 * BINS])
+    mean = spans.shares(np.arange(len(spans.labels.origins))).mean(axis=0).ravel()
+    np.testing.assert_allclose(shares, np.maximum(mean, 0.01 / len(mean)))
+    np.testing.assert_allclose(start[SIZES + 2 * BINS :], np.quantile(spans.labels.change, NETWORK.levels))
+
+
 def test_two_seeds_of_an_lstm_differ_and_are_averaged():
     fitted = fit(NETWORK, HISTORY)
     kernel = fitted.weights["0.kernel"]
     assert kernel.shape[0] == 2
     assert (kernel[0] != kernel[1]).any()
-    window = np.zeros((1, NETWORK.steps, KINDS + 2))
+    window = np.zeros((1, NETWORK.steps, KINDS + 6))
     alone = [replace_weights(fitted, member).said(window)[0, :SIZES] for member in range(2)]
     np.testing.assert_allclose(fitted.said(window)[0, :SIZES], np.mean(alone, axis=0), rtol=1e-5, atol=1e-7)
 

@@ -1,7 +1,7 @@
 """The LSTM of a pool: log path times a softmax shape, and quantiles of the price's change."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -27,7 +27,7 @@ from forecast.models.liquidity.labels import (
 )
 from forecast.models.liquidity.rows import PoolRows, context_rows
 from forecast.models.liquidity.shapes import UNIT_EDGES, spread_shape
-from forecast.models.liquidity.spans import Origins
+from forecast.models.liquidity.spans import LEAST_SHARE, Origins
 from forecast.randomness import RandomStreams
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 BINS = len(UNIT_EDGES) - 1
 SIZES = 2
 """Numbers said before the shape: log path and log variance."""
+
+DAY = 24
+"""Hourly bars of a day."""
 
 FORMAT = 1
 """Version of what is written here; a file of another version is refused."""
@@ -50,10 +53,11 @@ Weights = Mapping[str, npt.NDArray[Any]]
 class LstmProfile(AbstractDepartureModel):
     """One LSTM over steps of bars (Hochreiter and Schmidhuber 1997) with heads for path, variance, shape and change.
 
-    Each step holds the features of its bars. The heads say the log path and the log variance of the span over the usual
+    Each step holds the features of its bars, and the levels of path and variance that HAR reads. The heads say the log path and the log variance of the span over the usual
     ones of the last week, a softmax over standardised bins (in usual deviations, both ways together), and quantiles of the
     price's change in usual deviations. The loss adds squared errors, cross entropy and pinball loss. Path and variance are
-    bias corrected on the held-out spans (Duan 1983), which stop the training too; what ``seeds`` networks say is averaged.
+    bias corrected on the held-out spans (Duan 1983), which stop the training too; what ``seeds`` networks say is averaged. Training
+    begins at what is right in the mean.
 
     It loses to HAR on a few hundred days of one pool, whose memory HAR's three means already hold.
 
@@ -73,7 +77,7 @@ class LstmProfile(AbstractDepartureModel):
     seeds: Annotated[int, at.Ge(1), at.Le(20)] = 3
     epochs: Count = 30
     batch: Count = 64
-    learning_rate: Annotated[float, at.Gt(0), at.Le(1)] = 3e-3
+    learning_rate: Annotated[float, at.Gt(0), at.Le(1)] = 1e-2
     patience: Count = 5
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
@@ -87,6 +91,11 @@ class LstmProfile(AbstractDepartureModel):
     def steps(self) -> int:
         """Steps the network reads; the move of the oldest begins one bar before it."""
         return (self.context - 1) // self.step
+
+    @property
+    def others(self) -> tuple[int, int]:
+        """Bars of the levels that are told beside the usual one: a day and the context."""
+        return min(DAY, self.context), self.context
 
     @property
     def outputs(self) -> int:
@@ -139,22 +148,25 @@ class LstmProfile(AbstractDepartureModel):
         return LstmFitted(self, learnt, weights)
 
     def windows(self, rows: PoolRows, floors: Floats, usual: Floats, origins: Origins) -> Floats:
-        """Return what the network reads at N rows, (N, L, C): the features of each step, oldest first, and the level.
+        """Return what the network reads at N rows, (N, L, C): the features of each step, oldest first, and the levels.
 
-        Logarithms of path and variance are over the levels usual at the row itself, which stand beside them in every step.
+        Logarithms of path and variance are over the levels usual at the row itself. Those levels, and what the last day and
+        the whole context were over them, stand in every step.
         """
         plain = span_features(rows, floors, np.ones((len(rows), 2)), self.step)
         places = origins[:, None] - self.step * np.arange(self.steps)[None, ::-1]
-        levels = np.log(usual[origins])[:, None, :]
         features = plain[places]
-        features[:, :, :2] -= levels
-        return np.concatenate([features, np.broadcast_to(levels, (*places.shape, 2))], axis=2)
+        levels = np.log(usual[origins])
+        features[:, :, :2] -= levels[:, None, :]
+        others = [np.log(usual_levels(rows, floors, span)[origins]) - levels for span in self.others]
+        beside = np.concatenate([levels, *others], axis=1)[:, None, :]
+        return np.concatenate([features, np.broadcast_to(beside, (*places.shape, beside.shape[2]))], axis=2)
 
-    def network(self, seeds: list[int], channels: int) -> "nn.Module":
-        """Return freshly drawn networks, one a seed, as one module."""
+    def network(self, seeds: list[int], channels: int, start: Floats) -> "nn.Module":
+        """Return freshly drawn networks, one a seed, as one module; ``start``: (O,) outputs that training begins at."""
         from forecast.models.liquidity.profile_network import profile_network
 
-        return profile_network(seeds, channels, self.units, self.outputs)
+        return profile_network(seeds, channels, self.units, start)
 
     def _train(self, spans: TrainingSpans, inputs: Floats, learnt: Learnt, rng: RandomStreams) -> Weights:
         """Return the weights of all networks, stacked."""
@@ -163,7 +175,9 @@ class LstmProfile(AbstractDepartureModel):
         from forecast.training.trainer import train_many
         from forecast.training.windows import WindowTable
 
-        table = WindowTable(inputs.astype(np.float32), _targets(spans).astype(np.float32))
+        targets = _targets(spans)
+        start = _start(targets[spans.kept], self.levels)
+        table = WindowTable(inputs.astype(np.float32), targets.astype(np.float32))
         folds = [
             TrainingFold(
                 table,
@@ -186,7 +200,7 @@ class LstmProfile(AbstractDepartureModel):
             device=self.device,
         )
         outcomes = train_many(
-            lambda seeds: self.network(list(seeds), inputs.shape[2]),
+            lambda seeds: self.network(list(seeds), inputs.shape[2], start),
             folds,
             settings,
             profile_loss(2 * BINS, self.levels),
@@ -204,6 +218,14 @@ def _targets(spans: TrainingSpans) -> Floats:
     labels = spans.labels
     shares = spans.shares(np.arange(len(labels.origins)))
     return np.column_stack([labels.path, labels.variance, shares.reshape(len(shares), -1), labels.change])
+
+
+def _start(targets: Floats, levels: Sequence[float]) -> Floats:
+    """Return the outputs that are right in the mean of (N, O) targets: means, log mean shares, and quantiles, (2 + 2 Z + Q,)."""
+    means = targets.mean(axis=0)
+    shares = means[SIZES : SIZES + 2 * BINS]
+    logits = np.log(np.maximum(shares, LEAST_SHARE / len(shares)))
+    return np.concatenate([means[:SIZES], logits, np.quantile(targets[:, -1], levels)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,7 +247,8 @@ class LstmFitted(AbstractFittedLiquidity):
     def __post_init__(self) -> None:
         import torch
 
-        module = self.spec.network(list(range(self.spec.seeds)), len(self.learnt["centre"]))
+        empty = np.zeros(self.spec.outputs)
+        module = self.spec.network(list(range(self.spec.seeds)), len(self.learnt["centre"]), empty)
         try:
             # A copy: stored arrays may be read-only, and a tensor must not share them.
             module.load_state_dict(

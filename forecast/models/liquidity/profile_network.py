@@ -5,21 +5,32 @@ Axis letters: K models, B samples, L steps, C channels, Z standardised bins, Q l
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import nn
 
+from data.panel import Floats
 from forecast.models.liquidity.lstm import SIZES
-from forecast.models.network_layers import StackedDense
-from forecast.training.layers import initialised
+from forecast.training.layers import StackedLinear, initialised
 from forecast.training.losses import Loss, averaged
 from forecast.training.lstm import StackedLstm
 
 
-def profile_network(seeds: Sequence[int], channels: int, units: int, outputs: int) -> nn.Module:
-    """Return freshly drawn networks, one a seed: (K, B, L, C) -> (K, B, outputs)."""
+def profile_network(seeds: Sequence[int], channels: int, units: int, start: Floats) -> nn.Module:
+    """Return freshly drawn networks, one a seed: (K, B, L, C) -> (K, B, O).
+
+    Args:
+        seeds: K.
+        channels: C.
+        units: of the memory.
+        start: (O,) outputs that training begins at, whatever the input: what is right in the mean.
+    """
     models = len(seeds)
-    memory = StackedLstm(models, channels, units)
-    return initialised(nn.Sequential(memory, StackedDense(models, (units, outputs), "tanh")), seeds)
+    memory, head = StackedLstm(models, channels, units), StackedLinear(models, units, len(start))
+    module = initialised(nn.Sequential(memory, head), seeds)
+    with torch.no_grad():
+        head.bias[:] = torch.from_numpy(start.astype(np.float32))
+    return module
 
 
 def profile_loss(shares: int, levels: Sequence[float]) -> Loss:
