@@ -331,6 +331,27 @@ def test_accounts_open_where_a_week_is_known_and_live_within_the_history():
     assert np.isfinite(room.features[room.first - CONTEXT + 1 :]).all()
 
 
+def test_a_history_that_ends_where_learning_could_begin_is_refused():
+    history = made_history()
+    with pytest.raises(EngineError, match="learning needs later ones"):
+        school.classroom(history.until(history.times[NEEDED - 1]), LESSON, terms_of(history), 100.0)
+    least = school.classroom(history.until(history.times[NEEDED]), LESSON, terms_of(history), 100.0)
+    assert least.openings(9, np.random.default_rng(0)).tolist() == [least.first] * 9
+
+
+@pytest.mark.parametrize("source", ["net", "hedged"])
+def test_what_is_learnt_from_is_the_reward_or_the_reward_less_its_tilt(source):
+    lesson = replace(LESSON, learns_from=source)
+    room = made_room(lesson)
+    student = training._student(lesson, first_weights(), [room])
+    opened = [room.environment.seats(np.full(8, room.first), room.life) for _ in range(2)]
+    passed = training._acted(student, room, opened[0], 1.0, np.random.default_rng(0))
+    rewards, tilts = room.environment.step(opened[1], passed.actions)
+    learnt = rewards if source == "net" else rewards - tilts
+    np.testing.assert_allclose(passed.rewards, learnt / 50.0, rtol=1e-12)
+    assert (tilts != 0.0).any()
+
+
 def test_an_account_whose_life_is_over_makes_room_for_a_new_one():
     room, rng = made_room(), np.random.default_rng(0)
     seats = room.environment.seats(np.full(ACCOUNTS, room.first), room.life)

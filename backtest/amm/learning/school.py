@@ -12,6 +12,7 @@ from backtest.amm.learning.lesson import Lesson
 from backtest.amm.learning.network import Weights, new_network, weights_of
 from backtest.amm.learning.training import Classroom, taught
 from backtest.amm.terms import PoolTerms
+from backtest.errors import EngineError
 from data.amm.bars import pool_bars
 from data.amm.simulator import reference_of, simulate
 from data.amm.world import PoolWorld
@@ -22,8 +23,8 @@ from forecast.models.scaling import Scaler, scaler_of
 from forecast.randomness import RandomStreams
 
 WORLDS: tuple[tuple[float, float], ...] = ((0.5, 100.0), (0.8, 10.0), (1.2, 10.0))
-"""Volatility a year and noise trades a day of each simulated pool: in the first ranges pay, in the second they come out even, in the
-last they lose; so nothing is taught about whether they do."""
+"""Volatility a year and noise trades a day of each simulated pool. With a fee of 0.3 % ranges pay in the first, come out even in the
+second and lose in the last, so that a network must look which one it is in."""
 
 PATHS = 2
 """Prices that each of them follows."""
@@ -48,13 +49,16 @@ def classroom(history: History, lesson: Lesson, terms: PoolTerms, capital: float
     """Return a history to learn in, its features standardised by itself.
 
     Raises:
-        EngineError: when the history has no pool, or no week of bars that each have a day before them.
+        EngineError: when the history has no pool, no week of bars that each have a day before them, or no bar after those.
     """
     features = pool_features(history.panel)
+    first = first_context(features)
+    if first + 1 >= len(features):
+        raise EngineError(
+            f"the history ends after the first {CONTEXT} bars that can be read; learning needs later ones"
+        )
     rows = scaled_rows(features, school_scaler(history))
-    return Classroom(
-        environment_of(history, lesson.grid, terms, capital, lesson.due), rows, first_context(features)
-    )
+    return Classroom(environment_of(history, lesson.grid, terms, capital, lesson.due), rows, first)
 
 
 @lru_cache(maxsize=8)
