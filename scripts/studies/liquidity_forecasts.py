@@ -25,7 +25,7 @@ from data.history import History
 from data.sources.pool_files import PoolSwapsSource
 from forecast.comparison import holm
 from forecast.liquidity import LIQUIDITY_FORECASTERS, LiquidityForecast
-from forecast.liquidity_scores import comparisons_with_har, liquidity_losses, log_fee_errors, scores_of
+from forecast.liquidity_scores import comparisons_with_har, liquidity_losses, scores_of
 from forecast.randomness import RandomStreams
 
 DAYS, HORIZON, REFIT_DAYS, SEED = 472, 24, 30, 11
@@ -105,7 +105,6 @@ def table(history: History, kinds: list[str]) -> tuple[pd.DataFrame, pd.DataFram
         spread = ((np.log(own["fee_growth"]) - np.log(own["fee_growth"]).mean()) ** 2).sum()
         scores.loc[kind, "R2 as forecast"] = 1 - (ratio**2).sum() / spread
         scores.loc[kind, ["fits", "fit CPU s"]] = costs[kind]
-        assert len(log_fee_errors(own)) == len(own)
     return scores, losses
 
 

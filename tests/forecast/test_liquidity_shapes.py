@@ -22,6 +22,7 @@ from forecast.models.liquidity.spans import (
     LogRule,
     coming_sums,
     fitted_rule,
+    origin_step,
     trailing_sums,
     training_origins,
 )
@@ -65,6 +66,10 @@ def test_every_training_span_ends_inside_the_rows(rows, first, horizon):
     assert (origins >= first).all()
     if rows - 1 - horizon >= first:
         assert origins[-1] + horizon == rows - 1
+
+
+def test_spans_overlap_four_times_and_begin_at_least_once_a_day():
+    assert [origin_step(horizon) for horizon in (1, 4, 12, 24, 96, 168)] == [1, 1, 3, 6, 24, 24]
 
 
 def test_a_regression_of_logs_finds_its_weights_and_the_mean():

@@ -19,6 +19,7 @@ from forecast.models.liquidity.spans import (
     LogRule,
     coming_sums,
     fitted_rule,
+    origin_step,
     raised,
     training_origins,
 )
@@ -42,7 +43,7 @@ class GarchNormal(AbstractPoolModel):
     @property
     def least_rows(self) -> int:
         """Bars since the first swap that a fit needs."""
-        return max(100, self.context + self.horizon + LEAST_ORIGINS * max(1, self.horizon // 4))
+        return max(100, self.context + self.horizon + LEAST_ORIGINS * origin_step(self.horizon))
 
     def learn(self, rows: PoolRows, rng: RandomStreams) -> Learnt:
         """Return the recursion, its scale, and the regression of the path on the variance."""

@@ -16,6 +16,7 @@ from forecast.models.liquidity.spans import (
     LogRule,
     coming_sums,
     fitted_rule,
+    origin_step,
     raised,
     trailing_sums,
     training_origins,
@@ -31,7 +32,7 @@ class HarProfile(AbstractPoolModel):
     """Heterogeneous autoregression of the log path (fee growth) and of the log variance (Corsi 2009, equation 8).
 
     The log of the coming span's sum is regressed on an intercept and the logs of the mean over each of ``lags`` bars, by least
-    squares over four spans to each span's length; the expected sum is the mean of exp(fit + residual) (Duan 1983), kept
+    squares over spans that overlap; the expected sum is the mean of exp(fit + residual) (Duan 1983), kept
     inside the range of training. The shape is the mean training profile in units of the deviation expected then, laid out
     by the deviation expected now. Quantiles of the price's change are those of training in the same units.
 
@@ -54,7 +55,7 @@ class HarProfile(AbstractPoolModel):
     @property
     def least_rows(self) -> int:
         """Bars since the first swap that a fit needs."""
-        return self.context + self.horizon + LEAST_ORIGINS * max(1, self.horizon // 4)
+        return self.context + self.horizon + LEAST_ORIGINS * origin_step(self.horizon)
 
     def learn(self, rows: PoolRows, rng: RandomStreams) -> Learnt:
         """Return both regressions, the standardised shape, and the standardised changes' quantiles."""

@@ -29,15 +29,20 @@ def coming_sums(values: Floats, count: int) -> Floats:
     return sums
 
 
+def origin_step(horizon: int) -> int:
+    """Return the bars between two training spans: four to a span, at least one a day of hours."""
+    return max(1, min(horizon // 4, 24))
+
+
 def training_origins(rows: int, first: int, horizon: int) -> Origins:
-    """Return the bars from which a fit looks ahead, four to a span, counted back from the last whose span is known.
+    """Return the bars from which a fit looks ahead, ``origin_step`` apart, counted back from the last whose span is known.
 
     Args:
         rows: bars known; every span ends at the last of them or before.
         first: earliest bar with everything a forecast reads behind it.
         horizon: bars of a span.
     """
-    return np.arange(rows - 1 - horizon, first - 1, -max(1, horizon // 4), dtype=np.int64)[::-1]
+    return np.arange(rows - 1 - horizon, first - 1, -origin_step(horizon), dtype=np.int64)[::-1]
 
 
 @dataclass(frozen=True, eq=False)
