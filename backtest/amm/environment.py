@@ -134,7 +134,7 @@ def tape_of(history: History, latency_seconds: float) -> Tape:
     return Tape(
         _whole(swaps.times.astype(np.int64)), _real(swaps.sqrt_before), _real(swaps.sqrt_after), _real(swaps.liquidity),
         _running(up), _running(down), _whole(ends.astype(np.int64)), _whole(stops), _whole(np.maximum(due, stops)),
-        _real(prices), lows, highs, read_only(rolling_sigmas(history.panel.field("variance")[:, 0], DAY_BARS)),
+        _real(prices), lows, highs, read_only(np.sqrt(rolling_sums(history.panel.field("variance")[:, 0], DAY_BARS))),
     )  # fmt: skip
 
 
@@ -199,15 +199,14 @@ def observed(
     return seen
 
 
-def rolling_sigmas(variance: Floats, bars: int) -> Floats:
-    """Return the standard deviation of the log return of so many bars up to each, (T,), from their variances (T,).
+def rolling_sums(values: Floats, bars: int) -> Floats:
+    """Return the sum of each of (T,) values and those of the bars before it, so many in all; NaN before there are enough.
 
-    NaN before there are enough bars.
+    Each sum is taken for itself, so that it does not depend on where the values begin.
     """
-    found = np.full(len(variance), np.nan)
-    if len(variance) >= bars:
-        spans = np.lib.stride_tricks.sliding_window_view(variance, bars)
-        found[bars - 1 :] = np.sqrt(spans.sum(axis=1))
+    found = np.full(len(values), np.nan)
+    if len(values) >= bars:
+        found[bars - 1 :] = np.lib.stride_tricks.sliding_window_view(values, bars).sum(axis=1)
     return found
 
 

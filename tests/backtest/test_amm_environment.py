@@ -17,7 +17,7 @@ from backtest.amm.environment import (
     environment_of,
     legal_ranges,
     observed,
-    rolling_sigmas,
+    rolling_sums,
     rules_of,
     seat_of,
     tape_of,
@@ -292,12 +292,13 @@ def test_what_is_seen_of_an_account_is_what_its_description_says():
     assert seen[6] > 0 and seen[10] == pytest.approx(48 / 720)
 
 
-def test_the_deviation_of_some_bars_is_the_root_of_the_sum_of_their_variances():
-    variance = np.random.default_rng(0).uniform(0, 1e-4, 40)
-    found = rolling_sigmas(variance, 24)
+def test_rolling_sums_are_those_of_the_last_bars_and_depend_on_no_other():
+    values = np.random.default_rng(0).uniform(0, 1e-4, 40)
+    found = rolling_sums(values, 24)
     assert np.isnan(found[:23]).all()
-    assert found[30] == pytest.approx(math.sqrt(variance[7:31].sum()), rel=1e-12)
-    assert np.isnan(rolling_sigmas(variance[:5], 24)).all()
+    assert found[30] == pytest.approx(values[7:31].sum(), rel=1e-12)
+    np.testing.assert_array_equal(rolling_sums(values[9:], 24)[23:], found[32:])
+    assert np.isnan(rolling_sums(values[:5], 24)).all()
 
 
 def test_names_of_actions_are_plain_and_distinct():

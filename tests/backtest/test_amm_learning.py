@@ -16,9 +16,11 @@ from backtest.amm.action_grid import HOLD, ActionGrid
 from backtest.amm.environment import Due
 from backtest.amm.learning import school, training
 from backtest.amm.learning.features import (
+    ABSOLUTE,
     CONTEXT,
     FEATURES,
     NEEDED,
+    feature_scaler,
     first_context,
     last_context,
     pool_features,
@@ -29,7 +31,6 @@ from backtest.amm.learning.network import network_with, new_network, weights_of
 from backtest.amm.learning.replay import Passed, Seen, joined_steps, replay_for
 from backtest.amm.terms import PoolCosts, PoolTerms
 from backtest.errors import EngineError
-from forecast.models.scaling import scaler_of
 
 ORACLES = Path(__file__).parents[1] / "oracles"
 
@@ -66,6 +67,14 @@ def first_weights(seed=0, hidden=4):
     return weights_of(new_network(len(GRID), hidden, seed))
 
 
+@pytest.fixture
+def short_worlds(monkeypatch):
+    monkeypatch.setattr(school, "WORLD_BARS", 240)
+    school.pretrained.cache_clear()
+    yield
+    school.pretrained.cache_clear()
+
+
 # Features
 
 
@@ -81,6 +90,9 @@ def test_features_say_what_their_names_say():
         np.log(field["fee_growth"][100] / field["sqrt_price"][100] + 1e-7)
     )
     assert row["imbalance"] == pytest.approx(field["flow"][100] / field["volume"][100])
+    growth = (field["fee_growth"] / field["sqrt_price"])[77:101].sum()
+    loss = field["variance"][77:101].sum() / 8
+    assert row["income"] == pytest.approx(np.log((growth / 2 + 1e-6) / (loss + 1e-6)))
     assert row["liquidity"] == pytest.approx(np.log(field["liquidity"][100]))
 
 
@@ -118,14 +130,24 @@ def test_the_first_context_holds_a_week_of_known_rows():
         first_context(features)
 
 
-def test_scaled_features_have_no_mean_unit_spread_and_a_limit():
-    features = pool_features(made_history().panel)[30:]
-    features[7] += 1e6
-    rows = scaled_rows(features, scaler_of(np.delete(features, 7, axis=0)))
-    assert rows[7].tolist() == [5.0] * len(FEATURES)
-    rest = np.delete(rows, 7, axis=0)
-    moving = rest.std(axis=0) > 0
-    assert np.abs(rest.mean(axis=0)).max() < 0.05 and np.abs(rest.std(axis=0)[moving] - 1).max() < 0.1
+def test_scaled_features_have_no_mean_unit_spread_and_a_limit_but_what_is_absolute_stays():
+    features = pool_features(made_history().panel)
+    scaler = feature_scaler(features)
+    rows = scaled_rows(features, scaler)[first_context(features) - CONTEXT + 1 :]
+    moving, absolute = rows.std(axis=0) > 0, np.isin(FEATURES, ABSOLUTE)
+    standard = rows[:, moving & ~absolute]
+    assert np.abs(standard.mean(axis=0)).max() < 0.05 and np.abs(standard.std(axis=0) - 1).max() < 0.1
+    np.testing.assert_array_equal(rows[:, absolute], features[-len(rows) :, absolute].clip(-5, 5))
+    assert (np.abs(scaled_rows(features[-1:] + 1e9, scaler)) == 5.0).all()
+
+
+def test_simulated_pools_differ_in_what_they_pay_for_their_risk(short_worlds):
+    terms = terms_of(made_history())
+    income = [
+        np.nanmean(pool_features(school.simulated(terms, number, 1).panel)[:, FEATURES.index("income")])
+        for number in range(len(school.WORLDS))
+    ]
+    assert income == sorted(income, reverse=True)
 
 
 # Network
@@ -363,14 +385,6 @@ def test_an_account_whose_life_is_over_makes_room_for_a_new_one():
 
 
 # School
-
-
-@pytest.fixture
-def short_worlds(monkeypatch):
-    monkeypatch.setattr(school, "WORLD_BARS", 240)
-    school.pretrained.cache_clear()
-    yield
-    school.pretrained.cache_clear()
 
 
 def test_the_simulator_teaches_once_for_the_same_settings(short_worlds):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from backtest.amm.environment import environment_of
-from backtest.amm.learning.features import CONTEXT, first_context, pool_features, scaled_rows
+from backtest.amm.learning.features import CONTEXT, feature_scaler, first_context, pool_features, scaled_rows
 from backtest.amm.learning.lesson import Lesson
 from backtest.amm.learning.network import Weights, new_network, weights_of
 from backtest.amm.learning.training import Classroom, taught
@@ -19,7 +19,6 @@ from data.amm.world import PoolWorld
 from data.history import History
 from data.panel import Floats
 from data.sources.synthetic import SyntheticSource
-from forecast.models.scaling import Scaler, scaler_of
 from forecast.randomness import RandomStreams
 
 WORLDS: tuple[tuple[float, float], ...] = ((0.5, 100.0), (0.8, 10.0), (1.2, 10.0))
@@ -39,12 +38,6 @@ _EPOCH = np.datetime64(0, "ns")
 _NOWHERE = Path()
 
 
-def school_scaler(history: History) -> Scaler:
-    """Return the scaler of the features of a history."""
-    features = pool_features(history.panel)
-    return scaler_of(features[first_context(features) - CONTEXT + 1 :])
-
-
 def classroom(history: History, lesson: Lesson, terms: PoolTerms, capital: float) -> Classroom:
     """Return a history to learn in, its features standardised by itself.
 
@@ -57,7 +50,7 @@ def classroom(history: History, lesson: Lesson, terms: PoolTerms, capital: float
         raise EngineError(
             f"the history ends after the first {CONTEXT} bars that can be read; learning needs later ones"
         )
-    rows = scaled_rows(features, school_scaler(history))
+    rows = scaled_rows(features, feature_scaler(features))
     return Classroom(environment_of(history, lesson.grid, terms, capital, lesson.due), rows, first)
 
 

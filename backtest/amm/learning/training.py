@@ -130,8 +130,8 @@ def best_actions(values: Floats, allowed: Flags) -> Integers:
 
 
 def _in_a_row(rooms: Sequence[Classroom]) -> list[Classroom]:
-    offsets = np.cumsum([0, *(len(room.features) for room in rooms)])
-    return [replace(room, offset=int(offset)) for room, offset in zip(rooms, offsets, strict=False)]
+    offsets = np.cumsum([0, *(len(room.features) for room in rooms[:-1])])
+    return [replace(room, offset=int(offset)) for room, offset in zip(rooms, offsets, strict=True)]
 
 
 def _student(lesson: Lesson, weights: Weights, rooms: Sequence[Classroom]) -> Student:

@@ -89,7 +89,8 @@ class LearnedPolicy(AbstractLiquidityPolicy):
         Raises:
             EngineError: when the history has no pool or no week of bars that each have a day before them.
         """
-        from backtest.amm.learning.school import classroom, finished, pretrained, school_scaler
+        from backtest.amm.learning.features import feature_scaler, pool_features
+        from backtest.amm.learning.school import classroom, finished, pretrained
 
         lesson = self._lesson()
         room = classroom(train, lesson, terms, capital)
@@ -99,7 +100,7 @@ class LearnedPolicy(AbstractLiquidityPolicy):
             on_exit=self.on_exit,
             spec=self,
             weights=finished(lesson, begun, room, self.train_steps, rng),
-            scaler=school_scaler(train),
+            scaler=feature_scaler(pool_features(train.panel)),
         )
 
     def decide(self, view: PoolView, rng: RandomStreams) -> RangeDecision:
@@ -167,7 +168,7 @@ class FittedLearned(AbstractLiquidityPolicy):
             Due,
             legal_ranges,
             observed,
-            rolling_sigmas,
+            rolling_sums,
             rules_of,
             seat_of,
         )
@@ -178,7 +179,11 @@ class FittedLearned(AbstractLiquidityPolicy):
         rules = rules_of(view.terms, account.capital, Due(self.every, self.on_exit))
         seat, price = seat_of(account, view.remaining_bars), np.array([account.sqrt_price])
         variance = view.history.panel.last(DAY_BARS).field("variance")[:, 0]
-        market = price, rolling_sigmas(variance, DAY_BARS)[-1:], np.array([account.time.astype(np.int64)])
+        market = (
+            price,
+            np.sqrt(rolling_sums(variance, DAY_BARS)[-1:]),
+            np.array([account.time.astype(np.int64)]),
+        )
         seen = observed(market, np.array([view.remaining_bars]), seat, rules)
         ticks, allowed = legal_ranges(price, seat, self.spec.grid, rules)
         week = scaled_rows(last_context(view.history), self.scaler).astype(np.float32)
