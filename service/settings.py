@@ -1,23 +1,26 @@
 """Settings: the only reader of the environment."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from platformdirs import user_data_path
 
 HOME_VARIABLE = "WAYFOLD_HOME"
+ETHEREUM_URL_VARIABLE = "WAYFOLD_ETHEREUM_URL"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Where this machine keeps Wayfold's files.
+    """Where this machine keeps Wayfold's files, and the network service it names.
 
     Attributes:
         home: folder of runs, lake and trial ledger.
+        ethereum_url: address of an Ethereum node, None when none is named; it may hold a key, so nothing shows it.
     """
 
     home: Path
+    ethereum_url: str | None = field(default=None, repr=False)
 
     @property
     def runs(self) -> Path:
@@ -41,6 +44,11 @@ class Settings:
 
 
 def read_settings() -> Settings:
-    """Return the settings of this process: ``WAYFOLD_HOME``, or the platform's user data folder."""
+    """Return the settings of this process.
+
+    ``WAYFOLD_HOME`` is the home, else the platform's user data folder; ``WAYFOLD_ETHEREUM_URL`` is the node. An empty variable
+    is none.
+    """
     home = os.environ.get(HOME_VARIABLE, "").strip()
-    return Settings(Path(home).expanduser() if home else user_data_path("wayfold"))
+    url = os.environ.get(ETHEREUM_URL_VARIABLE, "").strip()
+    return Settings(Path(home).expanduser() if home else user_data_path("wayfold"), url or None)

@@ -13,7 +13,7 @@ from data.frames import ID, TIME
 from data.lake import Origin
 from data.registry import spec
 from data.sessions import ALWAYS, BarClock, bar_length
-from data.sources.fetched import AbstractFetchedSource, Pause, missing_extra
+from data.sources.fetched import AbstractFetchedSource, Machine, missing_extra
 from data.sources.selection import instant
 
 PAGE = 500
@@ -44,7 +44,7 @@ class CcxtSource(AbstractFetchedSource):
     exchange: str
     bar: str = "1h"
 
-    def transport(self, pause: Pause) -> Exchange:
+    def transport(self, machine: Machine) -> Exchange:
         """Return the ccxt exchange, rate-limited."""
         try:
             import ccxt

@@ -1,4 +1,4 @@
-"""Ethereum source: a pool's logs from any node's JSON-RPC (extra ``ethereum``), fetched into the lake stretch by stretch.
+"""Ethereum source: a pool's logs from any node's JSON-RPC, fetched into the lake stretch by stretch.
 
 Only ``eth_getLogs`` and ``eth_getBlockByNumber`` are asked: nothing can be signed or sent through this module. Stretches that
 are finished stay in the lake, so a fetch goes on after an interruption; a stretch is trusted only while its last block still
@@ -8,9 +8,10 @@ has the hash it was read under and the next one names it as its parent.
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import Annotated, Any, Self
 
 import annotated_types as at
+import httpx  # noqa: TID251 (this is the room of the network)
 import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
@@ -22,19 +23,17 @@ from data.amm.event_log import EventLog
 from data.amm.log_checks import check_price_between
 from data.amm.pool import Pool
 from data.amm.tables import instants
-from data.errors import LakeError, ReorgError, SourceError
+from data.errors import LakeError, ReorgError, SourceError, SpecError
 from data.frames import ID, TIME
 from data.history import History
 from data.lake import Entry, Origin, add_revision, find_entry, read_entry
 from data.registry import plain, spec
 from data.sessions import ALWAYS, BarClock
-from data.sources.fetched import AbstractFetchedSource, Pause, missing_extra
+from data.sources.fetched import AbstractFetchedSource, Machine
 from data.sources.pool_batches import Batch, drop, finished, folder_of, store
 from data.sources.pool_files import NO_MINTS, Bounds
+from data.sources.rpc_client import Header, RpcClient, TooManyResultsError
 from data.sources.selection import asked_period, check_period, chosen
-
-if TYPE_CHECKING:
-    from data.sources.rpc_client import Header, RpcClient
 
 ROWS: tuple[str, ...] = (*COLUMNS, "owner", "transaction_hash", "block_hash")
 """Columns of a stretch, all text."""
@@ -42,16 +41,17 @@ ROWS: tuple[str, ...] = (*COLUMNS, "owner", "transaction_hash", "block_hash")
 FINALIZED = "finalized"
 SECONDS = 30.0
 """Patience for one answer."""
+URL_VARIABLE = "WAYFOLD_ETHEREUM_URL"
+"""What the user sets to name the node, for messages; service/settings.py reads it."""
 
 Block = Annotated[int, at.Ge(0)]
 
 
 @spec
 class PoolRpcSource(AbstractFetchedSource):
-    """The logs of one pool's contract.
+    """The logs of one pool's contract; which node sends them is the machine's affair.
 
     Attributes:
-        url: address of the node; it is part of no identity, message or origin, for it may hold a key.
         address: address of the pool's contract.
         pool: its tokens, decimals, fee, protocol share and numeraire; the logs do not say them.
         from_block: first block read; the block the pool was made in gives its whole history.
@@ -62,7 +62,6 @@ class PoolRpcSource(AbstractFetchedSource):
     """
 
     dataset: str = "pool"
-    url: str
     address: Annotated[str, Field(pattern="^0x[0-9a-fA-F]{40}$")]
     pool: Pool
     from_block: Block
@@ -75,23 +74,19 @@ class PoolRpcSource(AbstractFetchedSource):
     def _check(self) -> Self:
         check_period(self)
         BarClock(ALWAYS, self.bar)
-        if not self.url.startswith(("http://", "https://")):
-            raise ValueError("url does not begin with http:// or https://")
         if self.to_block is not None and self.to_block < self.from_block:
             raise ValueError(f"to_block {self.to_block} is before from_block {self.from_block}")
         return self
 
-    def transport(self, pause: Pause) -> "RpcClient":
-        """Return a client of the node."""
-        try:
-            import httpx  # noqa: TID251 (this is the room of the network)
+    def transport(self, machine: Machine) -> RpcClient:
+        """Return a client of the machine's node.
 
-            from data.sources.rpc_client import RpcClient
-        except ImportError as error:
-            raise missing_extra("httpx", "ethereum") from error
-        return RpcClient(httpx.Client(timeout=SECONDS), self.url, pause)
+        Raises:
+            SpecError: when the machine names no node, or what it names is no address.
+        """
+        return RpcClient(httpx.Client(timeout=SECONDS), _node(machine.ethereum_url), machine.pause)
 
-    def fetch(self, lake: Path, fetched_at: str, transport: "RpcClient") -> Entry:
+    def fetch(self, lake: Path, fetched_at: str, transport: RpcClient) -> Entry:
         """Read what is missing of the logs and store all of them as a revision of ``dataset``.
 
         Raises:
@@ -102,7 +97,7 @@ class PoolRpcSource(AbstractFetchedSource):
         long = self._long(transport, folder_of(lake, self.address))
         return add_revision(lake, self.dataset, long, self.origin(fetched_at))
 
-    def download(self, transport: "RpcClient") -> pd.DataFrame:
+    def download(self, transport: RpcClient) -> pd.DataFrame:
         """Return the logs, one row each, without keeping any stretch."""
         with TemporaryDirectory() as folder:
             return self._long(transport, Path(folder))
@@ -152,7 +147,7 @@ class PoolRpcSource(AbstractFetchedSource):
         named = {"source": "pool_rpc", "address": self.address.lower(), "pool": plain(self.pool)}
         return {**named, **blocks, "bar": self.bar, **asked_period(self)}
 
-    def _long(self, client: "RpcClient", folder: Path) -> pd.DataFrame:
+    def _long(self, client: RpcClient, folder: Path) -> pd.DataFrame:
         final = client.header(FINALIZED).number
         last = final if self.to_block is None else self.to_block
         if last < self.from_block:
@@ -167,7 +162,23 @@ class PoolRpcSource(AbstractFetchedSource):
         return table
 
 
-def _still_true(client: "RpcClient", batches: list[Batch], final: int) -> list[Batch]:
+def _node(url: str | None) -> str:
+    """Return the address of a node; no error shows it, nor is raised from one that does."""
+    if url is None:
+        raise SpecError(f"no Ethereum node is named; set {URL_VARIABLE} to its http:// or https:// address")
+    try:
+        parsed = httpx.URL(url)
+    except (httpx.InvalidURL, ValueError):
+        parsed = httpx.URL()
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise SpecError(
+            f"{URL_VARIABLE} is no address of a node (its value may hold a key and is not shown); "
+            "allowed: http:// or https:// and a host"
+        )
+    return url
+
+
+def _still_true(client: RpcClient, batches: list[Batch], final: int) -> list[Batch]:
     """Return the batches that are part of the chain; drop those that are not and were not final.
 
     Raises:
@@ -185,11 +196,9 @@ def _still_true(client: "RpcClient", batches: list[Batch], final: int) -> list[B
 
 
 def _read_on(
-    source: PoolRpcSource, client: "RpcClient", folder: Path, kept: list[Batch], last: int
+    source: PoolRpcSource, client: RpcClient, folder: Path, kept: list[Batch], last: int
 ) -> list[Batch]:
     """Return the stretches after the kept ones, read and stored one by one."""
-    from data.sources.rpc_client import TooManyResultsError
-
     found: list[Batch] = []
     span = source.blocks_per_request
     newest = kept[-1] if kept else None
@@ -212,8 +221,8 @@ def _read_on(
 
 
 def _stretch(
-    client: "RpcClient", address: str, first: int, last: int, before: str | None
-) -> tuple["Header", pd.DataFrame]:
+    client: RpcClient, address: str, first: int, last: int, before: str | None
+) -> tuple[Header, pd.DataFrame]:
     """Return the last header of a stretch and its rows, all under one state of the chain.
 
     Raises:
@@ -238,7 +247,7 @@ def _stretch(
     return end, _table(rows, headers)
 
 
-def _table(rows: list[dict[str, str]], headers: Mapping[int, "Header"]) -> pd.DataFrame:
+def _table(rows: list[dict[str, str]], headers: Mapping[int, Header]) -> pd.DataFrame:
     for row in rows:
         time = headers[int(row["block_number"])].time
         row["block_timestamp"] = str(np.datetime64(time, "s")).replace("T", " ")

@@ -5,6 +5,7 @@ A backtest never reaches the network: ``load`` reads the lake only, and ``wayfol
 
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,19 @@ from data.sources.selection import asked_period, chosen
 
 Pause = Callable[[float], None]
 """Waits so many seconds; who reads a clock gives it."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the machine gives a network source, and no configuration may hold.
+
+    Attributes:
+        pause: for services that must be asked again later.
+        ethereum_url: address of an Ethereum node, None when the machine names none; it may hold a key, so nothing shows it.
+    """
+
+    pause: Pause
+    ethereum_url: str | None = field(repr=False)
 
 
 @spec
@@ -48,14 +62,12 @@ class AbstractFetchedSource(AbstractSource):
         """
 
     @abstractmethod
-    def transport(self, pause: Pause) -> Any:
+    def transport(self, machine: Machine) -> Any:
         """Return what talks to the real service.
-
-        Args:
-            pause: for services that must be asked again later.
 
         Raises:
             SourceError: when the extra that holds it is not installed.
+            SpecError: when the service is unknown, or the machine lacks what it needs.
         """
 
     @abstractmethod

@@ -1,9 +1,10 @@
 """JSON-RPC client: the two questions put to an Ethereum node, with patience; it reads and can do nothing else."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote
 
 import httpx  # noqa: TID251 (this is the room of the network)
 
@@ -49,18 +50,19 @@ class RpcClient:
 
     Attributes:
         http: what sends the requests.
-        url: where the node listens; it may hold a key, so no message shows more of it than the host.
+        url: where the node listens; it may hold a key, so no message shows more of it than the host, even where the node
+            repeats it.
         pause: waits so many seconds; asked for between attempts only.
     """
 
     http: httpx.Client
-    url: str
+    url: str = field(repr=False)
     pause: Callable[[float], None]
 
     @property
     def host(self) -> str:
         """The node in words."""
-        return urlsplit(self.url).hostname or "the node"
+        return httpx.URL(self.url).host
 
     def logs(self, address: str, first: int, last: int) -> list[Mapping[str, Any]]:
         """Return every known log of a contract in blocks ``first`` to ``last``, as the node words them.
@@ -107,7 +109,7 @@ class RpcClient:
             answers = self._ask(calls)
             if not isinstance(answers, list):
                 raise SourceError(
-                    f"{self.host} does not answer {len(calls)} questions at once: {_said(answers)}"
+                    f"{self.host} does not answer {len(calls)} questions at once: {self._said(answers)}"
                 )
             by_id = {answer.get("id"): answer for answer in answers if isinstance(answer, Mapping)}
             for block in part:
@@ -135,8 +137,18 @@ class RpcClient:
             return answer["result"]
         error = answer.get("error") if isinstance(answer, Mapping) else None
         if isinstance(error, Mapping) and _is_large(error):
-            raise TooManyResultsError(f"{self.host} wants fewer blocks at once: {_said(answer)}")
-        raise SourceError(f"{self.host} refused {what}: {_said(answer)}")
+            raise TooManyResultsError(f"{self.host} wants fewer blocks at once: {self._said(answer)}")
+        raise SourceError(f"{self.host} refused {what}: {self._said(answer)}")
+
+    def _said(self, answer: Any) -> str:
+        """Return the node's own words, without what it repeats of its address: many name the key they refuse."""
+        error = answer.get("error") if isinstance(answer, Mapping) else None
+        if not isinstance(error, Mapping):
+            return "no result"
+        said = str(error.get("message", error))
+        for part in _secrets(httpx.URL(self.url)):
+            said = said.replace(part, "***")
+        return said
 
     def _ask(self, calls: Any) -> Any:
         """Send a request; ask again, later and later, while the node is busy or cannot be reached."""
@@ -178,6 +190,13 @@ def _call(method: str, params: list[Any], number: int) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
 
 
+def _secrets(url: httpx.URL) -> list[str]:
+    """Return every part of an address that may be a key, longest first."""
+    path = url.raw_path.decode("ascii")
+    words = [word for text in (path, unquote(path)) for word in re.split("[/?&=]", text)]
+    return sorted({str(url), url.username, url.password, path, *words} - {"", "/"}, key=len, reverse=True)
+
+
 def _is_json(response: httpx.Response) -> bool:
     try:
         response.json()
@@ -203,11 +222,6 @@ def _is_large(error: Mapping[str, Any]) -> bool:
     words = str(error.get("message", "")).lower()
     is_rate = any(word in words for word in _RATE_WORDS)
     return not is_rate and error.get("code") in _LARGE_CODES and any(word in words for word in _LARGE_WORDS)
-
-
-def _said(answer: Any) -> str:
-    error = answer.get("error") if isinstance(answer, Mapping) else None
-    return str(error.get("message", error)) if isinstance(error, Mapping) else "no result"
 
 
 def _asked_pause(response: httpx.Response) -> float | None:

@@ -14,7 +14,7 @@ from data.frames import canonical
 from data.lake import Origin
 from data.registry import spec
 from data.sessions import BarClock
-from data.sources.fetched import AbstractFetchedSource, Pause, missing_extra
+from data.sources.fetched import AbstractFetchedSource, Machine, missing_extra
 
 Download = Callable[..., Any]
 """``yfinance.download``, or a recording with its keywords."""
@@ -31,7 +31,7 @@ class YahooSource(AbstractFetchedSource):
     dataset: str = "yahoo"
     calendar: str = "XNYS"
 
-    def transport(self, pause: Pause) -> Download:
+    def transport(self, machine: Machine) -> Download:
         """Return ``yfinance.download``."""
         try:
             import yfinance

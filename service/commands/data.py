@@ -193,7 +193,7 @@ def fetch(
     from backtest.configuration import apply_overrides, read_config
     from data.errors import SpecError
     from data.sources.base import SOURCES
-    from data.sources.fetched import AbstractFetchedSource
+    from data.sources.fetched import AbstractFetchedSource, Machine
     from service.clock import now_utc, pause
     from service.configs import config_path
     from service.settings import read_settings
@@ -203,8 +203,9 @@ def fetch(
     )
     if not isinstance(source, AbstractFetchedSource):
         raise SpecError(f"data of kind '{SOURCES.kind_of(source)}' needs no fetching; it is read as it is")
-    now = now_utc().isoformat(timespec="seconds")
-    entry = source.fetch(read_settings().lake, now, source.transport(pause))
+    now, settings = now_utc().isoformat(timespec="seconds"), read_settings()
+    transport = source.transport(Machine(pause, settings.ethereum_url))
+    entry = source.fetch(settings.lake, now, transport)
     if json_output:
         print_json(asdict(entry))
         return

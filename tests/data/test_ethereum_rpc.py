@@ -1,9 +1,9 @@
 """Claims about reading a pool from a node: what went in comes out, whatever the node refuses, and no reorganisation passes unseen."""
 
 import importlib.util
-from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 
@@ -11,12 +11,10 @@ from data.amm.event_file import event_log
 from data.errors import LakeError, OfflineError, PoolError, ReorgError, SourceError, SpecError
 from data.lake import entries
 from data.registry import Registry
-from data.sources.ethereum_rpc import PoolRpcSource
+from data.sources.ethereum_rpc import URL_VARIABLE, PoolRpcSource
+from data.sources.fetched import Machine
 from data.sources.pool_batches import folder_of
-
-httpx = pytest.importorskip("httpx", reason="needs the extra 'ethereum'")
-
-from data.sources.rpc_client import ATTEMPTS, RpcClient  # noqa: E402 (the module needs the extra)
+from data.sources.rpc_client import ATTEMPTS, RpcClient
 
 _ORACLES = Path(__file__).parents[1] / "oracles"
 
@@ -39,7 +37,6 @@ BLOCKS = (100, 610)
 def pool(**more) -> PoolRpcSource:
     config = {
         "kind": "pool_rpc",
-        "url": "https://key@node.example/secret",
         "address": simulated.ADDRESS,
         "pool": WBTC,
         "from_block": BLOCKS[0],
@@ -347,7 +344,6 @@ def test_loading_before_fetching_says_how_to_fetch(tmp_path):
     ("change", "words"),
     [
         ({"address": "0x12"}, "data.address"),
-        ({"url": "ftp://x"}, "url does not begin with http"),
         ({"to_block": 5}, "to_block 5 is before from_block 100"),
         ({"bar": "1 moon"}, "bar length"),
     ],
@@ -357,14 +353,101 @@ def test_a_wrong_setting_is_refused(change, words):
         pool(**change)
 
 
-def test_neither_identity_nor_origin_holds_the_address_of_the_node():
-    source = pool()
-    assert "secret" not in repr(source.identity()) + repr(source.origin(NOW))
-    assert source.identity() == replace(source, url="http://other").identity()
+URL = "https://user:passcode@node.example/v3/0123abcd?token=4567ef&89%2Bkey"
+KEYS = ("user", "passcode", "0123abcd", "4567ef", "89%2Bkey", "89+key")
 
 
-def test_the_real_client_waits_as_it_is_told():
+def shows_no_key(text) -> bool:
+    return not [key for key in KEYS if key in text]
+
+
+def test_the_real_client_asks_the_machines_node_and_waits_as_it_is_told():
     waits = []
-    client = pool().transport(waits.append)
+    client = pool().transport(Machine(waits.append, URL))
     client.pause(3.0)
-    assert (waits, client.host) == ([3.0], "node.example")
+    assert (waits, client.host, client.url) == ([3.0], "node.example", URL)
+
+
+def test_what_is_given_by_the_machine_is_shown_by_nothing():
+    machine = Machine(print, URL)
+    source = pool()
+    client = source.transport(machine)
+    shown = (machine, source, client, source.identity(), source.origin(NOW), KINDS.describe(source))
+    assert shows_no_key(" ".join(map(repr, shown)))
+    assert "url" not in KINDS.describe(source)
+
+
+def test_a_configuration_may_not_name_the_node():
+    with pytest.raises(SpecError, match="unknown key 'data.url'") as caught:
+        pool(url=URL)
+    assert shows_no_key(str(caught.value))
+
+
+def test_a_machine_without_a_node_says_what_to_set():
+    with pytest.raises(SpecError, match=f"no Ethereum node is named; set {URL_VARIABLE}"):
+        pool().transport(Machine(print, None))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "0123abcd",
+        "node.example/0123abcd",
+        "ftp://user:passcode@node.example",
+        "https://",
+        "https:///0123abcd",
+        "https://node.example:passcode/",
+        "https://ü..0123abcd",
+        "https://node.example/0123abcd\x00",
+        "https://node.example/0123abcd\udcff",
+        "https://node.example/" + "0123abcd" * 10_000,
+    ],
+)
+def test_what_is_no_address_is_refused_unseen(url):
+    with pytest.raises(SpecError, match=f"^{URL_VARIABLE} is no address of a node") as caught:
+        pool().transport(Machine(print, url))
+    assert shows_no_key(str(caught.value))
+    assert caught.value.__context__ is None
+
+
+ANSWERS = {
+    "a refusal that repeats the key": {"error": {"code": -1, "message": f"key 0123abcd of {URL} is unknown"}},
+    "a refusal of credentials": {"error": {"code": -1, "message": "user with passcode may not use 4567ef"}},
+    "a refusal without words": {"error": {"code": -1, "path": "/v3/0123abcd"}},
+    "a refusal of many blocks": {"error": {"code": -32005, "message": "too many results for 89+key"}},
+    "no answer": {"path": "/v3/0123abcd"},
+}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *(httpx.Response(200, json=answer) for answer in ANSWERS.values()),
+        httpx.Response(401, text=URL),
+        httpx.Response(302, headers={"location": URL}),
+        httpx.ConnectError(URL),
+        httpx.Response(503, text=URL),
+    ],
+    ids=[*ANSWERS, "no JSON", "a redirection", "no connection", "a busy node"],
+)
+def test_no_message_repeats_the_address_of_the_node(tmp_path, fault):
+    chain = chain_of()
+    chain.faults = [fault] * ATTEMPTS
+    with pytest.raises(SourceError, match="node.example") as caught:
+        pool().fetch(tmp_path, NOW, chain.client(RpcClient, URL))
+    assert shows_no_key(str(caught.value))
+
+
+def test_words_of_the_node_stay_readable_without_its_address():
+    chain = chain_of()
+    chain.faults = [httpx.Response(200, json=ANSWERS["a refusal that repeats the key"])]
+    with pytest.raises(SourceError, match=r"refused eth_getBlockByNumber: key \*\*\* of \*\*\* is unknown"):
+        pool().download(chain.client(RpcClient, URL))
+
+
+def test_the_lake_keeps_nothing_of_the_node(tmp_path):
+    pool().fetch(tmp_path, NOW, chain_of().client(RpcClient, URL))
+    kept = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert kept
+    assert not [path for path in kept for key in ("node.example", *KEYS) if key.encode() in path.read_bytes()]

@@ -11,6 +11,7 @@ from data.errors import OfflineError, SourceError, SpecError
 from data.lake import entries
 from data.sources.base import SOURCES
 from data.sources.ccxt_exchange import CcxtSource
+from data.sources.fetched import Machine
 from data.sources.yahoo import YahooSource
 
 HOUR = 3_600_000
@@ -133,10 +134,11 @@ def test_an_unreachable_exchange_is_an_offline_error(tmp_path: Path) -> None:
 def test_the_real_transports_exist_and_are_read_only() -> None:
     pytest.importorskip("yfinance")
     pytest.importorskip("ccxt")
-    assert callable(yahoo().transport(never))
-    assert not crypto().transport(never).apiKey
+    machine = Machine(never, ethereum_url=None)
+    assert callable(yahoo().transport(machine))
+    assert not crypto().transport(machine).apiKey
     with pytest.raises(SpecError, match="did you mean 'kraken'"):
-        crypto(exchange="krakn").transport(never)
+        crypto(exchange="krakn").transport(machine)
 
 
 def test_a_bar_length_the_exchange_does_not_know_is_refused(tmp_path: Path) -> None:

@@ -434,7 +434,7 @@ def test_fetch_stores_what_a_source_brings_and_says_so(
         return next(entry for entry in entries(lake) if entry.name == "fetched")
 
     monkeypatch.setattr(YahooSource, "fetch", fetch)
-    monkeypatch.setattr(YahooSource, "transport", lambda self, pause: None)
+    monkeypatch.setattr(YahooSource, "transport", lambda self, machine: None)
     (home / "yahoo.yaml").write_text(dump_yaml({**SMALL, "data": {"kind": "yahoo", "series": ["AAA"]}}))
     assert command("data", "fetch", "yahoo.yaml").out.startswith(
         "fetched revision 1: 200 rows, 2020-01-02 to "

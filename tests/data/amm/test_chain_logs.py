@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 from data.amm.chain_logs import SIGNATURES, TOPICS, decode_log, quantity, signed
 from data.errors import PoolError
 
-pytest.importorskip("httpx", reason="needs the extra 'ethereum'")
-
 _ORACLES = Path(__file__).parents[2] / "oracles"
 
 
