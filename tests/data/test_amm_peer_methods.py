@@ -11,7 +11,7 @@ from data.amm.event_file import event_log
 from data.amm.pool import Pool, sqrt_of
 from data.amm.pool_log import SwapPath
 
-_PATH = Path(__file__).resolve().parents[3] / "scripts" / "studies" / "amm_peer_methods.py"
+_PATH = Path(__file__).resolve().parents[2] / "scripts" / "studies" / "amm_peer_methods.py"
 _SPEC = importlib.util.spec_from_file_location("amm_peer_methods", _PATH)
 study = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(study)

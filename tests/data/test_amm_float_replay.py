@@ -21,7 +21,7 @@ from data.amm.tick_math import sqrt_at_tick
 from data.amm.tick_table import TickTable
 from data.errors import EventGapError, PoolError
 
-_PATH = Path(__file__).resolve().parents[2] / "oracles" / "amm_replay_oracle.py"
+_PATH = Path(__file__).resolve().parents[1] / "oracles" / "amm_replay_oracle.py"
 _SPEC = importlib.util.spec_from_file_location("amm_replay_oracle", _PATH)
 oracle = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(oracle)

@@ -15,7 +15,7 @@ from data.amm.round_trips import RoundTrip, round_trips
 from data.amm.tables import read_table
 from data.amm.tick_math import Q96, sqrt_at_tick
 
-ORACLES = Path(__file__).resolve().parents[2] / "oracles"
+ORACLES = Path(__file__).resolve().parents[1] / "oracles"
 
 
 def loaded(name):

@@ -15,7 +15,7 @@ from data.amm.path import fee_growth, log_path, lvr_path, traversal
 from data.amm.pool_log import SwapPath
 from data.errors import PoolError
 
-_PATH = Path(__file__).resolve().parents[2] / "oracles" / "amm_path_oracle.py"
+_PATH = Path(__file__).resolve().parents[1] / "oracles" / "amm_path_oracle.py"
 _SPEC = importlib.util.spec_from_file_location("amm_path_oracle", _PATH)
 oracle = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(oracle)

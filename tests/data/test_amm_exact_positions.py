@@ -15,7 +15,7 @@ from data.amm.tick_math import Q96, max_liquidity_per_tick, sqrt_at_tick
 from data.amm.tick_table import MASK_256, TickTable
 from data.errors import PoolError, TickError
 
-ORACLES = Path(__file__).resolve().parents[2] / "oracles"
+ORACLES = Path(__file__).resolve().parents[1] / "oracles"
 
 
 def loaded(name):

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from data.amm.anchored_quote import compare_quotes
 from data.amm.pool import Pool, sqrt_of, tick_of
 from data.amm.pool_log import PoolLog, SwapPath
-from data.amm.anchored_quote import compare_quotes
 from data.amm.simulator import Simulation, reference_of, simulate
 from data.amm.world import PoolWorld
 from data.errors import PoolError, TickError

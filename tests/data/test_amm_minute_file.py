@@ -12,7 +12,7 @@ from data.amm.pool import Pool
 from data.amm.tables import read_table
 from data.errors import PoolError, SourceError
 
-_PATH = Path(__file__).parents[2] / "oracles" / "pool_tables.py"
+_PATH = Path(__file__).parents[1] / "oracles" / "pool_tables.py"
 _SPEC = importlib.util.spec_from_file_location("pool_tables", _PATH)
 made = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(made)

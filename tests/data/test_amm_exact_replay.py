@@ -18,7 +18,7 @@ from data.amm.tables import read_table
 from data.amm.tick_table import TickTable
 from data.errors import PoolError, TickError
 
-ORACLES = Path(__file__).resolve().parents[2] / "oracles"
+ORACLES = Path(__file__).resolve().parents[1] / "oracles"
 
 
 def loaded(name):

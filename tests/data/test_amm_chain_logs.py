@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from data.amm.chain_logs import SIGNATURES, TOPICS, decode_log, quantity, signed
 from data.errors import PoolError
 
-_ORACLES = Path(__file__).parents[2] / "oracles"
+_ORACLES = Path(__file__).parents[1] / "oracles"
 
 
 def _loaded(name):

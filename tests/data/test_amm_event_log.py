@@ -12,7 +12,7 @@ from data.amm.pool import Pool
 from data.amm.tick_math import Q96, sqrt_at_tick
 from data.errors import EventGapError, EventOrderError, PoolError, TickError
 
-ORACLES = Path(__file__).resolve().parents[2] / "oracles"
+ORACLES = Path(__file__).resolve().parents[1] / "oracles"
 
 
 def loaded(name):

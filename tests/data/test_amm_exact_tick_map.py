@@ -16,7 +16,7 @@ from data.amm.pool import Pool
 from data.amm.tables import read_table
 from data.errors import PoolError
 
-ORACLES = Path(__file__).resolve().parents[2] / "oracles"
+ORACLES = Path(__file__).resolve().parents[1] / "oracles"
 
 
 def loaded(name):

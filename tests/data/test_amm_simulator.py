@@ -27,7 +27,7 @@ FLIPPED = Pool(token0="USDC", token1="ETH", decimals0=6, decimals1=18, fee_pips=
 
 
 def oracle():
-    path = Path(__file__).resolve().parents[2] / "oracles" / "simulator_oracle.py"
+    path = Path(__file__).resolve().parents[1] / "oracles" / "simulator_oracle.py"
     spec = importlib.util.spec_from_file_location("simulator_oracle", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

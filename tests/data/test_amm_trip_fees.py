@@ -12,7 +12,7 @@ from data.amm.pool import Pool
 from data.amm.tables import read_table
 from data.amm.trip_fees import trip_fees
 
-_PATH = Path(__file__).parents[2] / "oracles" / "exact_logs.py"
+_PATH = Path(__file__).parents[1] / "oracles" / "exact_logs.py"
 _SPEC = importlib.util.spec_from_file_location("exact_logs", _PATH)
 logs = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(logs)

@@ -15,7 +15,7 @@ from data.amm.pool_log import PoolLog, RangeChanges, SwapPath
 from data.errors import PoolError
 from data.sessions import BarClock
 
-_PATH = Path(__file__).parents[2] / "oracles" / "bars_oracle.py"
+_PATH = Path(__file__).parents[1] / "oracles" / "bars_oracle.py"
 _SPEC = importlib.util.spec_from_file_location("bars_oracle", _PATH)
 oracle = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(oracle)
