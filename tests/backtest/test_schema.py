@@ -1,22 +1,30 @@
 """The JSON Schema accepts what the code accepts and refuses unknown keys, so an editor's hints can be believed."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from backtest.amm.policies.base import LIQUIDITY_POLICIES
+from backtest.amm.spec import build_liquidity_spec, is_liquidity
+from backtest.any_spec import load_any_spec
 from backtest.configuration import apply_overrides, read_config
 from backtest.schema import json_schema
-from backtest.spec import SECTIONS, build_spec, load_spec
+from backtest.spec import SECTIONS, build_spec
 from data.errors import SpecError
+from forecast.liquidity import LIQUIDITY_FORECASTERS
 
-CONFIGS = sorted((Path(__file__).resolve().parents[2] / "configs").glob("*.yaml"))
+ALL = sorted((Path(__file__).resolve().parents[2] / "configs").glob("*.yaml"))
+CONFIGS = [path for path in ALL if not is_liquidity(read_config(path))]
+POOLS = [path for path in ALL if path not in CONFIGS]
 TYPES = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "boolean": bool,
          "null": type(None)}  # fmt: skip
 KNOWN = {
     "$schema", "title", "description", "default", "type", "properties", "required", "additionalProperties", "items",
     "enum", "const", "oneOf", "anyOf", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minItems",
+    "maxItems", "prefixItems", "pattern",
 }  # fmt: skip
 
 
@@ -44,9 +52,12 @@ def fits(schema: dict[str, Any], value: Any) -> bool:
         checks += [fits(known[key], item) for key, item in value.items() if key in known]
     if isinstance(value, list):
         checks += [
-            len(value) >= schema.get("minItems", 0),
+            schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)),
+            *(fits(each, v) for each, v in zip(schema.get("prefixItems", []), value, strict=False)),
             *(fits(schema.get("items", {}), v) for v in value),
         ]
+    if isinstance(value, str):
+        checks += [re.search(schema.get("pattern", ""), value) is not None]
     if plain_number:
         checks += [value >= schema.get("minimum", value), value <= schema.get("maximum", value)]
         checks += ["exclusiveMinimum" not in schema or value > schema["exclusiveMinimum"]]
@@ -54,15 +65,15 @@ def fits(schema: dict[str, Any], value: Any) -> bool:
     return all(checks)
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", ALL, ids=lambda path: path.stem)
 def test_every_shipped_config_fits_as_written_and_as_resolved(path: Path, schema: dict[str, Any]) -> None:
     assert fits(schema, read_config(path))
-    assert fits(schema, load_spec(path).resolved())
+    assert fits(schema, load_any_spec(path).resolved())
 
 
 def test_the_schema_is_strict_json_and_names_every_kind(schema: dict[str, Any]) -> None:
     text = json.dumps(schema, allow_nan=False)
-    for registry in SECTIONS.values():
+    for registry in (*SECTIONS.values(), LIQUIDITY_FORECASTERS, LIQUIDITY_POLICIES):
         for kind in registry.names():
             assert f'"const": "{kind}"' in text
 
@@ -91,3 +102,24 @@ def test_only_a_section_with_a_default_kind_may_leave_it_out(schema: dict[str, A
     assert fits(schema, {**config, "engine": {"units": "fractional"}})
     assert not fits(schema, {**config, "engine": {"target": "percent"}})
     assert not fits(schema, {**config, "policy": {"fraction": 0.5}})
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["experiment=options", "capital=0", "capital=much", "placebos=-1", "placebos=1.5", "own_dilution=1", "windows.bars=12",
+     "windows.embago=24", "costs.mint_gas=-1", "costs.conversion_fee=1", "frontier.gas=[-5]", "policies.0.widht=0.1",
+     "policies=static", "forecasters.0.horizon=0", "grid={capital: [1, 2]}", "policy=martingale"],
+)  # fmt: skip
+def test_what_a_liquidity_experiment_refuses_does_not_fit(override: str, schema: dict[str, Any]) -> None:
+    config = apply_overrides(read_config(POOLS[0]), [override])
+    assert not fits(schema, config)
+    with pytest.raises(SpecError):
+        build_liquidity_spec(config)
+
+
+@pytest.mark.parametrize("key", ["experiment", "data", "policies", "capital", "costs"])
+def test_a_liquidity_experiment_without_what_it_needs_does_not_fit(key: str, schema: dict[str, Any]) -> None:
+    config = {name: value for name, value in read_config(POOLS[0]).items() if name != key}
+    assert not fits(schema, config)
+    with pytest.raises(SpecError):
+        build_liquidity_spec(config)
