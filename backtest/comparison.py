@@ -7,8 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from backtest.amm.spec import is_liquidity
 from backtest.compute import compute_table, error_compute
 from backtest.run import Run
+from backtest.table_rows import rows_by
+from data.errors import SpecError
 
 COMPUTED = ("fits", "predictions", "scores")
 """Tables of a run without which its compute is not known; old runs lack them."""
@@ -25,7 +28,17 @@ class Compared:
 
 
 def compare_runs(runs: Sequence[Run]) -> Compared:
-    """Return the runs' primary accounts beside each other, and the settings in which they differ."""
+    """Return the runs' primary accounts beside each other, and the settings in which they differ.
+
+    Raises:
+        SpecError: when some are liquidity experiments and others are not: their accounts have no measure in common.
+    """
+    pools = [run.id[:8] for run in runs if is_liquidity(run.manifest)]
+    if 0 < len(pools) < len(runs):
+        raise SpecError(
+            f"liquidity experiments are compared with their own kind only; here they are {', '.join(pools)}"
+        )
+    account = _liquidity_account if pools else _account
     flat = [flattened(run.manifest["spec"]) for run in runs]
     keys = sorted({key for settings in flat for key in settings})
     differing = [key for key in keys if len({repr(settings.get(key)) for settings in flat}) > 1]
@@ -36,7 +49,7 @@ def compare_runs(runs: Sequence[Run]) -> Compared:
         }
         for key in differing
     ]
-    return Compared([_account(run) for run in runs], compute_rows(runs), settings, _notes(runs))
+    return Compared([account(run) for run in runs], compute_rows(runs), settings, _notes(runs))
 
 
 def compute_rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
@@ -115,6 +128,21 @@ def _account(run: Run) -> dict[str, Any]:
         "model": lane,
         **{name.replace("_", " "): float(own[name]) for name in names},
         "forecast skill": run.manifest["verdict"]["status"],
+    }
+
+
+def _liquidity_account(run: Run) -> dict[str, Any]:
+    lane = run.manifest["primary"]
+    row = rows_by(run.tables["policies"], "lane")[lane,]
+    shown = {
+        "windows": "windows", "net_bps": "net bp", "standard_error": "s.e.", "low": "95 % low", "high": "95 % high",
+        "holm_p": "p", "minimum_detectable_bps": "detectable bp", "verdict": "verdict",
+    }  # fmt: skip
+    return {
+        "run": run.id[:8],
+        "name": run.manifest["name"],
+        "policy": lane,
+        **{title: row[name] for name, title in shown.items()},
     }
 
 

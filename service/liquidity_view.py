@@ -35,11 +35,6 @@ FORECAST_COLUMNS = (
 """Column of the table ``forecast_scores``, its short name, and how its values read."""
 
 
-def is_liquidity(manifest: Mapping[str, Any]) -> bool:
-    """Return whether a stored run is a liquidity experiment."""
-    return manifest.get("experiment") == "liquidity"
-
-
 def liquidity_summary(run: Any) -> dict[str, Any]:
     """Return what a script wants to know of a liquidity run."""
     manifest = run.manifest

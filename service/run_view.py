@@ -4,7 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from service.liquidity_view import is_liquidity, liquidity_summary, show_liquidity
+from backtest.amm.spec import is_liquidity
+from service.liquidity_view import liquidity_summary, show_liquidity
 from service.output import cell, fixed, p_value, percent, print_line, print_sentences, print_table
 
 MOST_ERRORS = 4

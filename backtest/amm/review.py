@@ -1,5 +1,6 @@
 """Review: one position of a person, from its mint to now, and what a policy would do with it today."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,11 +30,18 @@ class HeldPosition:
         ticks: lower and upper end.
         opened: instant of its mint.
         capital: worth of its deposit then, whole quote tokens.
+
+    Raises:
+        EngineError: when the capital is not above 0.
     """
 
     ticks: tuple[int, int]
     opened: np.datetime64
     capital: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.capital < math.inf:
+            raise EngineError(f"capital was {self.capital:g}; it must be finite and above 0")
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,10 +67,10 @@ def ticks_between(pool: Pool, low: float, high: float) -> tuple[int, int]:
     """Return the usable range nearest to two prices, whole quote tokens per whole base token.
 
     Raises:
-        EngineError: when the prices are not above 0 or do not rise.
+        EngineError: when the prices are not above 0 and finite, or do not rise.
     """
-    if not 0 < low < high:
-        raise EngineError(f"range was {low:g} to {high:g}; two rising prices above 0 are needed")
+    if not 0 < low < high < math.inf:
+        raise EngineError(f"range was {low:g} to {high:g}; two rising finite prices above 0 are needed")
     one, other = sorted(tick_of(pool.sqrt_price(price)) for price in (low, high))
     return pool.range_around(one, other)
 

@@ -124,7 +124,7 @@ DEFAULTS: dict[str, Any] = {
 
 
 def is_liquidity(config: Mapping[str, Any]) -> bool:
-    """Return whether a configuration is a liquidity experiment."""
+    """Return whether a configuration, or the manifest of a stored run, is a liquidity experiment."""
     return config.get("experiment") == EXPERIMENT
 
 
@@ -132,8 +132,12 @@ def build_liquidity_spec(config: Mapping[str, Any]) -> LiquiditySpec:
     """Return the spec of a mapping, or one SpecError that names every fault in it.
 
     Raises:
-        SpecError: when a key is unknown or missing, or a value is not allowed.
+        SpecError: when it is no liquidity experiment, a key is unknown or missing, or a value is not allowed.
     """
+    if not is_liquidity(config):
+        raise SpecError(
+            f"experiment was {config.get('experiment')!r}; a liquidity experiment is needed, with 'experiment: {EXPERIMENT}'"
+        )
     faults = [f"unknown key '{key}'{nearest(key, KEYS)}" for key in config if key not in KEYS]
     merged = {**DEFAULTS, **config}
     faults += [f"missing key '{key}'" for key in KEYS if key not in merged]

@@ -16,12 +16,12 @@ def instant(value: str, *, is_end: bool = False) -> np.datetime64:
     """Return the UTC instant of an ISO date or time; a bare date as an end means its last moment.
 
     Raises:
-        SpecError: when the text is no ISO date or time.
+        SpecError: when the text is no ISO date or time between the years 1678 and 2262.
     """
     import pandas as pd
 
     try:
-        stamp = pd.Timestamp(value)
+        stamp = pd.Timestamp(value).as_unit("ns")
         if pd.isna(stamp):
             raise ValueError("not a time")
     except ValueError as error:

@@ -31,11 +31,18 @@ def metrics(
     json_output: Json = False,
 ) -> None:
     """Show every metric of an account, or what other tools would print for it and why."""
+    from backtest.amm.spec import is_liquidity
     from backtest.metrics.run_account import run_account, run_lane
     from backtest.run import find_run, load_run
+    from data.errors import SpecError
     from service.settings import read_settings
 
     found = load_run(find_run(read_settings().runs, run))
+    if is_liquidity(found.manifest):
+        raise SpecError(
+            f"run {found.id[:12]} is a liquidity experiment; its accounts start anew in every window and have no metrics of "
+            "one curve, see 'wayfold runs show'"
+        )
     if tool is None:
         _show_stored(found.tables["metrics"], run_lane(found, lane), json_output=json_output)
         return

@@ -59,7 +59,8 @@ def compare(
         print_json(vars(compared))
         return
     print_table("traded accounts", *_rows(compared.accounts))
-    print_table("\nerror and compute of the judged models", *_rows(compared.compute))
+    if compared.compute:
+        print_table("\nerror and compute of the judged models", *_rows(compared.compute))
     print_table("\nsettings that differ", *_rows(compared.settings))
     for note in compared.notes:
         print_line(note)

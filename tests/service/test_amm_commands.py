@@ -21,6 +21,9 @@ _SPEC.loader.exec_module(made)
 WBTC = {"token0": "WBTC", "token1": "WETH", "decimals0": 8, "decimals1": 18, "fee_pips": 3000}
 
 
+POSITION = ("positions", "swaps.yaml", "--lower", "13", "--upper", "17", "--opened", "block:12400500")
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a command printed and its exit code."""
@@ -151,10 +154,14 @@ def test_a_quote_is_readable(command: Command) -> None:
         (("quote", "swaps.yaml", "0"), 2, "trade.size was 0"),
         (("quote", "swaps.yaml", "1", "--at", "block:5"), 2, "time was 'block:5'; allowed: block:124"),
         (("quote", "swaps.yaml", "1", "--at", "soon"), 2, "time was 'soon'"),
+        (("quote", "swaps.yaml", "1", "--at", "2999-01-01"), 2, "time was '2999-01-01'"),
         (("quote", "part.yaml", "1"), 3, "every mint and burn since the pool was made"),
         (("quote", "quickstart", "1"), 2, "the data section is no pool with a log of its swaps"),
         (("positions", "swaps.yaml", "--lower", "16", "--upper", "13", "--opened", "block:12400500"), 1, "range was 16 to 13"),
-        (("positions", "whole.yaml", "--lower", "13", "--upper", "16", "--opened", "2024-01-05"), 2, "missing key 'policies'"),
+        (("positions", "swaps.yaml", "--lower", "13", "--upper", "inf", "--opened", "block:12400500"), 1, "range was 13 to inf"),
+        ((*POSITION, "--capital", "0"), 1, "capital was 0; it must be finite and above 0"),
+        ((*POSITION, "--capital", "nan"), 1, "capital was nan; it must be finite and above 0"),
+        (("positions", "whole.yaml", "--lower", "13", "--upper", "16", "--opened", "2024-01-05"), 2, "experiment was None; a liquidity experiment is needed"),
         (("positions", "swaps.yaml", "--lower", "13", "--upper", "16", "--opened", "2040-01-01"), 1, "no bar ends after"),
     ],
 )  # fmt: skip
@@ -163,9 +170,6 @@ def test_what_cannot_be_answered_is_one_line(command: Command, arguments: Any, c
     assert (answer.code, answer.out) == (code, "")
     assert words in answer.err
     assert answer.err.count("\n") == 1
-
-
-POSITION = ("positions", "swaps.yaml", "--lower", "13", "--upper", "17", "--opened", "block:12400500")
 
 
 def test_a_position_is_told_from_its_mint_to_now(command: Command) -> None:
