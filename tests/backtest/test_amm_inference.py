@@ -64,4 +64,7 @@ def test_a_handful_of_windows_concludes_nothing_but_has_an_interval() -> None:
     found = window_mean(np.array([-10.0, -30.0, -20.0]), rng())
     assert found.low < found.mean < found.high
     assert verdict(found, float("nan")) == "too few windows"
-    assert verdict(window_mean(np.full(FEWEST, -1.0) + np.arange(FEWEST) * 0.01, rng()), 1.0) == "loses to holding"
+    assert (
+        verdict(window_mean(np.full(FEWEST, -1.0) + np.arange(FEWEST) * 0.01, rng()), 1.0)
+        == "loses to holding"
+    )
