@@ -13,7 +13,7 @@ a token. Its log would be no path of swaps, so it exists in this comparison alon
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -134,7 +134,7 @@ def _goals(
 ) -> QuoteGoals:
     """Return the goals of a range from what ranges hold under a quote, and traders' slippage and cost."""
     own, full = held(*ticks), held(*made.log.pool.full_range)
-    roots, worth = made.look_roots, partial(_worth, made.log.pool)
+    roots, worth = made.look_roots, made.log.pool.value
     capital = worth(own.held0[0], own.held1[0], roots[0])
     fees = worth(own.fee0, own.fee1, roots[-1]) / capital
     of_full = worth(full.fee0, full.fee1, roots[-1]) / worth(full.held0[0], full.held1[0], roots[0])
@@ -178,12 +178,10 @@ def _anchored(made: Simulation, moves: _Moves, lower: int, upper: int) -> _Holdi
     paid = np.maximum(wanted, 0.0)
     fees = (filled[:, None] * paid).sum(axis=0) * made.log.pool.rates
     seen = np.searchsorted(moves.times, made.look_times, side="right")
-    asked = _worth(made.log.pool, paid[:, 0], paid[:, 1], opening).sum()
-    lost = (1 - filled)[:, None] * paid
-    missed = _worth(made.log.pool, lost[:, 0], lost[:, 1], opening).sum()
-    return _Holding(
-        held[seen, 0], held[seen, 1], float(fees[0]), float(fees[1]), float(missed / asked) if asked else 0.0
-    )
+    asked, lost = paid.sum(axis=0), ((1 - filled)[:, None] * paid).sum(axis=0)
+    worth = partial(made.log.pool.value, sqrt_price=float(opening))
+    unfilled = worth(*lost.tolist()) / worth(*asked.tolist()) if asked.any() else 0.0
+    return _Holding(held[seen, 0], held[seen, 1], float(fees[0]), float(fees[1]), unfilled)
 
 
 def _chases(made: Simulation, anchors: Floats) -> _Moves:
@@ -243,13 +241,8 @@ def _trader_bps(made: Simulation, orders: _Orders, prices: Floats) -> tuple[floa
     return slippage * 1e4, paid * 1e4
 
 
-def _worth(pool: Pool, held0: Any, held1: Any, root: Any) -> Any:
-    """Return the worth of raw amounts in raw quote tokens."""
-    return held0 * root**2 + held1 if pool.quote == "token1" else held0 + held1 / root**2
-
-
 def _loss(pool: Pool, own: _Holding, roots: Floats) -> float:
-    """Return what rebalancing to the range's base tokens at every look would have earned more than the range, fees left out."""
-    base, price = (own.held0, roots**2) if pool.quote == "token1" else (own.held1, roots**-2)
-    worth = _worth(pool, own.held0, own.held1, roots)
-    return float((base[:-1] * np.diff(price)).sum() - (worth[-1] - worth[0]))
+    """Return what rebalancing to the range's tokens at every look would have earned more than the range, fees left out."""
+    worth = pool.value(own.held0, own.held1, roots)
+    moved = pool.value(own.held0[:-1], own.held1[:-1], roots[1:]) - worth[:-1]
+    return float(moved.sum() - (worth[-1] - worth[0]))

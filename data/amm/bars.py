@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data.amm.liquidity_path import liquidity_path
-from data.amm.pool import LOG_TICK
+from data.amm.pool import ticks_of
 from data.amm.pool_log import PoolLog, SwapPath
 from data.errors import PoolError
 from data.panel import Floats, Panel, Times, as_time
@@ -92,7 +92,7 @@ def _fields(log: PoolLog, swaps: SwapPath, ends: Times) -> Floats:
     table = {
         "close": log.pool.prices(root),
         "sqrt_price": root,
-        "tick": 2.0 * np.log(root) / LOG_TICK,
+        "tick": ticks_of(root),
         "path_up": _sums(np.maximum(moves, 0.0), bars, len(ends)),
         "path_down": _sums(np.maximum(-moves, 0.0), bars, len(ends)),
         "fee_growth": log.pool.fee / (1.0 - log.pool.fee) * travelled,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from data.amm.pool import LOG_TICK
+from data.amm.pool import ticks_of
 from data.amm.pool_log import RangeChanges
 from data.panel import Floats, Times
 
@@ -26,7 +26,7 @@ def liquidity_path(changes: RangeChanges, times: Times, sqrt_prices: Floats) -> 
     edges, places = np.unique(np.concatenate([known.tick_lower, known.tick_upper]), return_inverse=True)
     rows = np.tile(np.searchsorted(times, known.times), 2)
     steps = np.concatenate([known.liquidity, -known.liquidity])
-    ticks = np.floor(2.0 * np.log(sqrt_prices) / LOG_TICK)
+    ticks = np.floor(ticks_of(sqrt_prices))
     below = np.searchsorted(edges, ticks, side="right")
     carried = np.zeros(len(edges))
     found = np.empty(len(times))

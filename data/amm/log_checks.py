@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data.amm.liquidity_path import liquidity_path
-from data.amm.pool import LOG_TICK, Pool
+from data.amm.pool import Pool, ticks_of
 from data.amm.pool_log import PoolLog, SwapPath
 from data.errors import EventGapError, PoolError
 from data.panel import Floats
@@ -151,7 +151,7 @@ def _check_moves(swaps: SwapPath, pool: Pool, tolerance: float) -> None:
 
 def _segment(sqrt_prices: Floats, pool: Pool) -> Floats:
     """Return the number of the stretch between two usable ticks that holds each root price."""
-    return np.floor(2.0 * np.log(sqrt_prices) / (LOG_TICK * pool.spacing))
+    return np.floor(ticks_of(sqrt_prices) / pool.spacing)
 
 
 def _first(wrong: Marks) -> int | None:

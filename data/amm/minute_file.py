@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from data.amm.pool import LOG_TICK, Pool
+from data.amm.pool import Pool, sqrts_of
 from data.amm.tables import instants, numbers, require
 from data.errors import PoolError, SourceError
 from data.panel import Floats, Panel, Times
@@ -37,26 +37,23 @@ def minute_bars(table: pd.DataFrame, pool: Pool) -> Panel:
     """
     require(table, ("timestamp", *_TICKS, *_MONEY))
     times = instants(table, "timestamp") + MINUTE
-    _check_minutes(times)
     opened, highest, lowest, closed = (numbers(table, name) for name in _TICKS)
     net0, net1, in0, in1, liquidity = (numbers(table, name) for name in _MONEY)
-    _refuse(
-        times,
-        (lowest > np.minimum(opened, closed)) | (highest < np.maximum(opened, closed)),
-        "open or close outside its extremes",
-    )
+    _check_minutes(times)
+    is_outside = (lowest > np.minimum(opened, closed)) | (highest < np.maximum(opened, closed))
+    _refuse(times, is_outside, "open or close outside its extremes")
     _refuse(times, (in0 < 0) | (in1 < 0), "an amount paid in below 0")
     _refuse(times, ~(liquidity > 0), "no liquidity")
-    prices = {name: _prices(pool, ticks) for name, ticks in (("open", opened), ("close", closed))}
-    ends = _prices(pool, highest), _prices(pool, lowest)
-    close = np.exp(0.5 * LOG_TICK * closed)
-    paid0, paid1 = _worth(pool, in0, 0.0 * in1, close), _worth(pool, 0.0 * in0, in1, close)
+    opens, high, low, close = (pool.prices(sqrts_of(ticks)) for ticks in (opened, highest, lowest, closed))
+    root = sqrts_of(closed)
+    _check_traded(_each_worth(pool, net0, net1, root), net0 * net1 < 0)
+    paid0, paid1 = _each_worth(pool, in0, in1, root)
     bought, sold = (paid1, paid0) if pool.quote == "token1" else (paid0, paid1)
-    _check_traded(pool, times, net0, net1, close)
     columns = {
-        **prices,
-        "high": np.maximum(*ends),
-        "low": np.minimum(*ends),
+        "open": opens,
+        "high": np.maximum(high, low),
+        "low": np.minimum(high, low),
+        "close": close,
         "tick": closed,
         "volume": bought + sold,
         "flow": bought - sold,
@@ -66,15 +63,10 @@ def minute_bars(table: pd.DataFrame, pool: Pool) -> Panel:
     return Panel(times, (pool.name,), FIELDS, values[:, None, :])
 
 
-def _prices(pool: Pool, ticks: Floats) -> Floats:
-    return pool.prices(np.exp(0.5 * LOG_TICK * ticks))
-
-
-def _worth(pool: Pool, amount0: Floats, amount1: Floats, root: Floats) -> Floats:
-    """Return what raw amounts are worth in whole quote tokens, (T,)."""
-    if pool.quote == "token1":
-        return np.asarray((amount0 * root**2 + amount1) * 10.0**-pool.decimals1)
-    return np.asarray((amount0 + amount1 / root**2) * 10.0**-pool.decimals0)
+def _each_worth(pool: Pool, amount0: Floats, amount1: Floats, root: Floats) -> tuple[Floats, Floats]:
+    """Return what raw token0 and raw token1 are worth, (T,) whole quote tokens each."""
+    nothing = np.zeros_like(root)
+    return pool.value(amount0, nothing, root), pool.value(nothing, amount1, root)
 
 
 def _check_minutes(times: Times) -> None:
@@ -86,11 +78,10 @@ def _check_minutes(times: Times) -> None:
         )
 
 
-def _check_traded(pool: Pool, times: Times, net0: Floats, net1: Floats, root: Floats) -> None:
-    """Raise where a minute's net trade is far off its price, as with the tokens in the other order."""
-    worth0, worth1 = (np.abs(_worth(pool, *pair, root)) for pair in ((net0, 0.0 * net1), (0.0 * net0, net1)))
-    one_way = net0 * net1 < 0
-    typical = np.median(worth0[one_way] / worth1[one_way]) if one_way.any() else 1.0
+def _check_traded(worth: tuple[Floats, Floats], one_way: npt.NDArray[np.bool_]) -> None:
+    """Raise where net trades in token0 and token1 are worth far from the same, as with the tokens in the other order."""
+    worth0, worth1 = (np.abs(each[one_way]) for each in worth)
+    typical = np.median(worth0 / worth1) if one_way.any() else 1.0
     if not 0.25 < typical < 4.0:
         raise PoolError(
             f"net amounts of token0 are worth {typical:.3g} times those of token1 at the minutes' ticks; the token order is swapped"

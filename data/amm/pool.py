@@ -5,7 +5,7 @@ The root price is s = sqrt(token1 / token0) in raw units (the tokens' smallest p
 """
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import annotated_types as at
 import numpy as np
@@ -24,6 +24,7 @@ SPACINGS: dict[int, int] = {100: 1, 500: 10, 3000: 60, 10_000: 200}
 
 Decimals = Annotated[int, at.Ge(0), at.Le(36)]
 ProtocolCut = Literal[0, 4, 5, 6, 7, 8, 9, 10]
+Number = TypeVar("Number", float, Floats)
 
 
 @spec
@@ -103,8 +104,8 @@ class Pool:
         ratio = price if self.quote == "token1" else 1.0 / price
         return math.sqrt(ratio * 10.0 ** (self.decimals1 - self.decimals0))
 
-    def value(self, amount0: float, amount1: float, sqrt_price: float) -> float:
-        """Return the worth of raw amounts at a root price, in whole quote tokens."""
+    def value(self, amount0: Number, amount1: Number, sqrt_price: Number) -> Number:
+        """Return the worth of raw amounts at a root price, in whole quote tokens: numbers, or (N,) each."""
         if self.quote == "token1":
             return (amount0 * sqrt_price**2 + amount1) * 10.0**-self.decimals1
         return (amount0 + amount1 / sqrt_price**2) * 10.0**-self.decimals0
@@ -147,6 +148,16 @@ def tick_of(sqrt_price: float) -> float:
     return 2.0 * math.log(sqrt_price) / LOG_TICK
 
 
+def ticks_of(sqrt_prices: Floats) -> Floats:
+    """Return ``tick_of`` each of (N,) root prices."""
+    return np.asarray(2.0 * np.log(sqrt_prices) / LOG_TICK)
+
+
 def sqrt_of(tick: float) -> float:
     """Return the root price at a real-valued tick, 1.0001**(tick / 2), in float64."""
     return math.exp(0.5 * LOG_TICK * tick)
+
+
+def sqrts_of(ticks: Floats) -> Floats:
+    """Return ``sqrt_of`` each of (N,) ticks."""
+    return np.asarray(np.exp(0.5 * LOG_TICK * ticks))

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data.amm.hourly_streams import Orders, capitals, noise_orders
-from data.amm.pool import Pool, sqrt_of, tick_of
+from data.amm.pool import LOG_TICK, Pool, sqrt_of, sqrts_of, tick_of
 from data.amm.pool_log import Counts, PoolLog, RangeChanges, SwapPath
 from data.amm.reference import hour_numbers, hourly_variances, reference_path
 from data.amm.simulation_kernel import Looks, Ranges, Rules, Trace, room_for, run_span
@@ -195,12 +195,8 @@ def _reopening(
 
 
 def _ranges(layers: Mapping[int, Opened]) -> Ranges:
-    held = layers.values()
-    lower, upper = (
-        np.array([sqrt_of(tick) for tick in ticks])
-        for ticks in ((o.lower for o in held), (o.upper for o in held))
-    )
-    return Ranges(lower, upper, np.array([each.liquidity for each in held]))
+    lower, upper, liquidity = (np.array(column, np.float64) for column in zip(*layers.values(), strict=True))
+    return Ranges(sqrts_of(lower), sqrts_of(upper), liquidity)
 
 
 def _change_table(changes: list[Change]) -> RangeChanges:
@@ -216,9 +212,9 @@ def opened(pool: Pool, layer: LiquidityLayer, capital: float, root: float) -> Op
     """
     lower, upper = pool.full_range
     if layer.width is not None:
-        half = 0.5 * np.log1p(layer.width) / np.log(1.0001)
+        half = 0.5 * np.log1p(layer.width) / LOG_TICK
         if 2 * half < pool.spacing:
-            least = 1.0001**pool.spacing - 1
+            least = np.expm1(LOG_TICK * pool.spacing)
             raise PoolError(
                 f"a layer's width was {layer.width:g}; the tick spacing of {pool.name} needs {least:.4g} or more"
             )

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from data.amm.log_checks import check_swaps
-from data.amm.pool import LOG_TICK, Pool
+from data.amm.pool import Pool, ticks_of
 from data.amm.pool_log import Counts, RangeChanges, SwapPath
 from data.amm.tables import numbers, require, whole_numbers
 from data.errors import EventOrderError, PoolError, SourceError
@@ -170,7 +170,7 @@ def _check_repeats(blocks: Counts, rows: Floats) -> None:
 
 def _check_ticks(blocks: Counts, root: Floats, ticks: Floats) -> None:
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = 2.0 * np.log(root) / LOG_TICK
+        found = ticks_of(root)
     # The price may stand on the upper end of its tick, where the last swap came down to it.
     if (wrong := ~((found > ticks - 1e-3) & (found < ticks + 1.0 + 1e-3))).any():
         row = int(np.argmax(wrong))

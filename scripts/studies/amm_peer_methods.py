@@ -16,6 +16,7 @@ the hour's rule turns on single closes, so there the two differ most.
 """
 
 import argparse
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ import pandas as pd
 
 from data.amm.event_file import event_log
 from data.amm.path import fee_growth
-from data.amm.pool import LOG_TICK, Pool
+from data.amm.pool import Pool, sqrts_of, tick_of, ticks_of
 from data.amm.pool_log import SwapPath
 from data.panel import Floats, Times
 
@@ -70,12 +71,12 @@ class Day:
     @property
     def ticks(self) -> Floats:
         """(N,) whole ticks after the swaps."""
-        return np.floor(2.0 * np.log(self.swaps.sqrt_after) / LOG_TICK)
+        return np.floor(ticks_of(self.swaps.sqrt_after))
 
     @property
     def ends(self) -> tuple[Floats, Floats]:
         """Lower and upper root prices of the ranges."""
-        return np.exp(0.5 * LOG_TICK * self.lower), np.exp(0.5 * LOG_TICK * self.upper)
+        return sqrts_of(self.lower), sqrts_of(self.upper)
 
     def worth(self, amounts: Floats) -> Floats:
         """Return (..., 2) amounts of both tokens in token1."""
@@ -86,7 +87,7 @@ def day_of(pool: Pool, swaps: SwapPath, widths: Floats) -> Day:
     """Return a day with ranges about its first tick."""
     paid0, paid1 = np.maximum(swaps.amount0, 0.0), np.maximum(swaps.amount1, 0.0)
     fees = pool.fee * (paid0 * swaps.sqrt_after[-1] ** 2 + paid1)
-    first = np.floor(2.0 * np.log(swaps.sqrt_before[0]) / LOG_TICK)
+    first = math.floor(tick_of(swaps.sqrt_before[0]))
     return Day(pool, swaps, fees, first - widths, first + widths)
 
 
