@@ -163,14 +163,8 @@ def ranges() -> Ranges:
 
 def map_of(held: Ranges) -> TickMap:
     """Return the tick map of ranges."""
-    ticks = np.unique([tick for lower, upper, _ in held for tick in (lower, upper)])
-    net, gross = np.zeros((2, len(ticks)))
-    for lower, upper, liquidity in held:
-        for tick, sign in ((lower, 1.0), (upper, -1.0)):
-            place = np.searchsorted(ticks, tick)
-            net[place] += sign * liquidity
-            gross[place] += liquidity
-    return TickMap(ticks, net, gross)
+    lower, upper, liquidity = (np.array(column) for column in zip(*held, strict=True))
+    return TickMap.of_ranges(lower, upper, liquidity.astype(np.float64))
 
 
 def orders(count: int) -> SwapInputs:

@@ -8,7 +8,6 @@ import pytest
 
 from data.amm.float_replay import replay
 from data.amm.path import fee_growth
-from data.amm.tick_map import active_liquidity
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 _SPEC = importlib.util.spec_from_file_location("amm_speed", FOLDER / "amm_speed.py")
@@ -31,7 +30,7 @@ def test_the_map_is_that_of_its_ranges():
     assert 350 < len(ticks.ticks) < 450
     for tick in (-700_000, -1000, 0, 37, 2000):
         wanted = sum(liquidity for lower, upper, liquidity in held if lower <= tick < upper)
-        assert active_liquidity(ticks, tick) == pytest.approx(wanted, rel=1e-12)
+        assert ticks.net[ticks.ticks <= tick].sum() == pytest.approx(wanted, rel=1e-12)
 
 
 def test_replay_and_exact_engine_get_the_same_orders(monkeypatch):

@@ -75,11 +75,11 @@ def event_log(table: pd.DataFrame, *, is_whole: bool = False) -> EventLog:
             )
     log = EventLog(times[kept], tuple(events), start, is_whole or start is not None)
     if log.is_whole:
-        check_whole(log)
+        _check_whole(log)
     return log
 
 
-def check_whole(log: EventLog) -> None:
+def _check_whole(log: EventLog) -> None:
     """Raise unless the mints and burns so far hold exactly the liquidity of every swap.
 
     Raises:

@@ -1,9 +1,8 @@
-"""Event log: what a pool's contract said, in exact integers, ordered by block and log index, under one cut."""
+"""Event log: what a pool's contract said, in exact integers, ordered by block and log index."""
 
-import hashlib
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from data.amm.pool import MAX_TICK, Pool
 from data.amm.pool_log import PoolLog, RangeChanges, SwapPath
 from data.amm.tick_math import MAX_SQRT_X96, MIN_SQRT_X96, Q96, check_sqrt, sqrt_at_tick
 from data.errors import EventOrderError, PoolError, TickError
-from data.panel import Times, as_time, read_only
+from data.panel import Times, read_only
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,27 +172,10 @@ class EventLog:
         object.__setattr__(cut, "is_whole", self.is_whole and start == 0)
         return cut
 
-    def until(self, cutoff: Any) -> Self:
-        """Return the events at or before the cutoff."""
-        return self.rows(0, int(np.searchsorted(self.times, as_time(cutoff), side="right")))
-
-    def between(self, start: Any, end: Any) -> Self:
-        """Return the events after ``start`` and at or before ``end``: consecutive spans share no event."""
-        first, stop = np.searchsorted(self.times, [as_time(start), as_time(end)], side="right")
-        return self.rows(int(first), max(int(first), int(stop)))
-
     @property
     def swaps(self) -> tuple[SwapEvent, ...]:
         """The swaps, in order."""
         return tuple(event for event in self.events if isinstance(event, SwapEvent))
-
-    def fingerprint(self) -> str:
-        """Return the sha256 of everything in it."""
-        digest = hashlib.sha256(f"{self.start_sqrt_x96} {self.is_whole}".encode())
-        digest.update(np.ascontiguousarray(self.times).tobytes())
-        for event in self.events:
-            digest.update(f"{type(event).__name__}{astuple(event)}".encode())
-        return digest.hexdigest()
 
     def check_ranges(self, pool: Pool) -> None:
         """Raise TickError unless every range lies on the tick spacing of a pool."""

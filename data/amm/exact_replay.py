@@ -1,7 +1,7 @@
 """Exact replay: a log run through the exact pool, each event reproduced to the last unit or told as a finding.
 
 A swap that no order reproduces is a finding, and the pool is then driven to the price the event says, so that the next swap
-begins where it did on chain. Free-running, the pool keeps the liquidity its own ticks give it; anchored, it takes the event's.
+begins where it did on chain; it keeps the liquidity that its own ticks give it.
 """
 
 from collections import Counter
@@ -77,28 +77,20 @@ class Replay:
         """Number of swaps reproduced to the last unit."""
         return sum(self.modes.values())
 
-    def check(self) -> None:
-        """Raise PoolError with the first finding, if there is any."""
-        if self.findings:
-            raise PoolError(
-                f"{self.findings[0].message} ({len(self.findings)} of the events were not reproduced)"
-            )
 
-
-def replay(log: EventLog, pool: Pool, ticks: TickTable | None = None, *, is_anchored: bool = False) -> Replay:
+def replay(log: EventLog, pool: Pool, ticks: TickTable | None = None) -> Replay:
     """Return what became of a log run through the exact pool.
 
     Args:
         log: the events.
         pool: its tokens, fee and protocol cut.
         ticks: the initialized ticks at the first swap, for a log that does not begin with its pool.
-        is_anchored: whether the pool takes the liquidity of an event that it did not reproduce.
 
     Raises:
         PoolError: what ``replay_steps`` raises.
     """
     swaps, modes, findings, last = 0, Counter[Mode](), [], None
-    for step in replay_steps(log, pool, ticks, is_anchored=is_anchored):
+    for step in replay_steps(log, pool, ticks):
         last = step.after
         swaps += isinstance(step.event, SwapEvent)
         if step.order is not None:
@@ -106,13 +98,11 @@ def replay(log: EventLog, pool: Pool, ticks: TickTable | None = None, *, is_anch
         if step.finding is not None:
             findings.append(step.finding)
     if last is None:
-        last, _ = replay_start(log, pool, ticks)
+        last, _ = _start(log, pool, ticks)
     return Replay(last, swaps, dict(modes), tuple(findings))
 
 
-def replay_steps(
-    log: EventLog, pool: Pool, ticks: TickTable | None = None, *, is_anchored: bool = False
-) -> Iterator[ReplayStep]:
+def replay_steps(log: EventLog, pool: Pool, ticks: TickTable | None = None) -> Iterator[ReplayStep]:
     """Yield the events of a log one by one with the exact pool before and after each.
 
     A log that begins with its pool needs no ticks: its mints are all there are. Any other begins after its first swap, which
@@ -120,13 +110,14 @@ def replay_steps(
 
     Raises:
         TickError: when a range is off the pool's tick spacing.
-        PoolError: when the mint history is missing and no ticks are given, or given beside a whole log.
+        PoolError: when the mint history is missing and no ticks are given, ticks are given beside a whole log, or a whole log
+            does not say its pool's first price.
     """
     log.check_ranges(pool)
-    state, begin = replay_start(log, pool, ticks)
+    state, begin = _start(log, pool, ticks)
     for event in log.events[begin:]:
         if isinstance(event, SwapEvent):
-            step = _swap_step(state, event, is_anchored)
+            step = _swap_step(state, event)
         elif isinstance(event, LiquidityEvent):
             step = _liquidity_step(state, event, log.is_whole)
         elif isinstance(event, CollectEvent):
@@ -137,17 +128,13 @@ def replay_steps(
         state = step.after
 
 
-def replay_start(log: EventLog, pool: Pool, ticks: TickTable | None) -> tuple[ExactPool, int]:
-    """Return the pool a replay begins with, and the place of the first event it replays.
-
-    Raises:
-        PoolError: when the mint history is missing and no ticks are given, or given beside a whole log.
-    """
+def _start(log: EventLog, pool: Pool, ticks: TickTable | None) -> tuple[ExactPool, int]:
+    """Return the pool a replay begins with, and the place of the first event it replays."""
     if log.is_whole:
-        if ticks is not None or log.start_sqrt_x96 is None:
-            raise PoolError(
-                "a whole log is replayed from its start price and its own mints; ticks do not belong to it"
-            )
+        if ticks is not None:
+            raise PoolError("a whole log is replayed from its own mints; ticks do not belong to it")
+        if log.start_sqrt_x96 is None:
+            raise PoolError("a whole log is replayed from its pool's first price; the log does not say it")
         return new_pool(pool, log.start_sqrt_x96), 0
     if ticks is None:
         raise PoolError(
@@ -160,13 +147,11 @@ def replay_start(log: EventLog, pool: Pool, ticks: TickTable | None) -> tuple[Ex
     raise PoolError("the log has no swap, so nothing tells the price and liquidity a replay begins at")
 
 
-def _swap_step(pool: ExactPool, event: SwapEvent, is_anchored: bool) -> ReplayStep:
+def _swap_step(pool: ExactPool, event: SwapEvent) -> ReplayStep:
     found = recovered_order(pool, event)
     if found is not None:
         return ReplayStep(event, pool, settled(pool, found.order, found.outcome), found)
     after, said = _driven(pool, event)
-    if is_anchored:
-        after = replace(after, tick=event.tick, liquidity=event.liquidity)
     return ReplayStep(event, pool, after, None, _finding(event, "swap", said))
 
 

@@ -37,17 +37,17 @@ def recovered_order(pool: ExactPool, event: SwapEvent) -> RecoveredOrder | None:
         pool: the pool right before the swap.
         event: the swap.
     """
-    for mode, order in candidate_orders(pool.sqrt_x96, event):
+    for mode, order in _candidates(pool.sqrt_x96, event):
         try:
             done = outcome(pool, order)
         except PoolError:  # the pool cannot fill this one; the trader asked for something else
             continue
-        if is_reproduced(done, event):
+        if _is_reproduced(done, event):
             return RecoveredOrder(mode, order, done)
     return None
 
 
-def candidate_orders(sqrt_x96: int, event: SwapEvent) -> list[tuple[Mode, SwapOrder]]:
+def _candidates(sqrt_x96: int, event: SwapEvent) -> list[tuple[Mode, SwapOrder]]:
     """Return the orders a swap from a root price may have been, in the order they are tried."""
     down = is_down(sqrt_x96, event)
     paid, received = (event.amount0, event.amount1) if down else (event.amount1, event.amount0)
@@ -72,6 +72,6 @@ def is_down(sqrt_x96: int, event: SwapEvent) -> bool:
     return flow > 0 if flow else event.sqrt_x96 < sqrt_x96
 
 
-def is_reproduced(done: SwapOutcome, event: SwapEvent) -> bool:
+def _is_reproduced(done: SwapOutcome, event: SwapEvent) -> bool:
     """Return whether an outcome is what the event says, to the last unit."""
     return done[:5] == (event.amount0, event.amount1, event.sqrt_x96, event.tick, event.liquidity)

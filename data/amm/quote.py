@@ -71,7 +71,7 @@ class Quote:
         return 1e4 * self.slippage
 
 
-def quote(pool: Pool, ticks: TickMap, sqrt_price: float, trade: Trade, *, tick: int | None = None) -> Quote:
+def quote(pool: Pool, ticks: TickMap, sqrt_price: float, trade: Trade) -> Quote:
     """Return what a trade costs against a pool at a root price.
 
     Args:
@@ -79,7 +79,6 @@ def quote(pool: Pool, ticks: TickMap, sqrt_price: float, trade: Trade, *, tick: 
         ticks: its liquidity.
         sqrt_price: its root price, raw units.
         trade: what is wanted.
-        tick: the pool's tick where it is not that of the price.
 
     Raises:
         EventGapError: when liquidity runs out before the trade is filled.
@@ -88,7 +87,7 @@ def quote(pool: Pool, ticks: TickMap, sqrt_price: float, trade: Trade, *, tick: 
     in_token0 = is_down == trade.is_input
     raw = trade.size * 10.0 ** (pool.decimals0 if in_token0 else pool.decimals1)
     asked = SwapInputs(np.array([raw if trade.is_input else -raw]), np.array([is_down]))
-    done = replay(pool, ticks, sqrt_price, asked, tick=tick)
+    done = replay(pool, ticks, sqrt_price, asked)
     whole0, whole1 = done.amount0[0] * 10.0**-pool.decimals0, done.amount1[0] * 10.0**-pool.decimals1
     paid, received = (whole0, -whole1) if is_down else (whole1, -whole0)
     fee = done.fees[0] * 10.0 ** -(pool.decimals0 if is_down else pool.decimals1)

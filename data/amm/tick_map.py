@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from data.amm.compiled import compiled
-from data.amm.pool import LOG_TICK
+from data.amm.pool import sqrts_of
 from data.amm.pool_log import Counts, RangeChanges
 from data.errors import EventGapError, PoolError
 from data.panel import Floats, read_only
@@ -45,6 +45,18 @@ class TickMap:
         if not (np.diff(self.ticks) > 0).all():
             raise PoolError("ticks of a tick map rise, each once")
 
+    @classmethod
+    def of_ranges(cls, lower: Counts, upper: Counts, liquidity: Floats) -> "TickMap":
+        """Return the map of R ranges: (R,) lower ticks, upper ticks and raw liquidity."""
+        ticks, which = np.unique(np.concatenate([lower, upper]), return_inverse=True)
+        net, gross = (
+            np.asarray(
+                np.bincount(which, np.concatenate([liquidity, at_upper * liquidity]), len(ticks)), np.float64
+            )
+            for at_upper in (-1.0, 1.0)
+        )
+        return cls(ticks, net, gross)
+
     @property
     def liquidity(self) -> Floats:
         """(T,) active raw liquidity from each tick to the next; none is left above the last."""
@@ -55,7 +67,7 @@ class TickMap:
     @property
     def sqrt_prices(self) -> Floats:
         """(T,) root prices at the ticks, in float64."""
-        return np.asarray(np.exp(0.5 * LOG_TICK * self.ticks))
+        return sqrts_of(self.ticks.astype(np.float64))
 
 
 def tick_map(changes: RangeChanges | None) -> TickMap:
@@ -84,13 +96,7 @@ def tick_map(changes: RangeChanges | None) -> TickMap:
     is_open = held > _ROUNDING * moved
     lower = np.floor_divide(ranges[is_open], _KEY)
     upper = ranges[is_open] - lower * _KEY - _KEY // 2
-    return _of_ranges(lower, upper, held[is_open])
-
-
-def active_liquidity(ticks: TickMap, tick: float) -> float:
-    """Return the raw liquidity of all ranges with lower <= tick < upper."""
-    place = int(np.searchsorted(ticks.ticks, tick, side="right"))
-    return float(ticks.liquidity[place - 1]) if place else 0.0
+    return TickMap.of_ranges(lower, upper, held[is_open])
 
 
 def liquidity_profile(ticks: TickMap, edges: Floats) -> Floats:
@@ -112,15 +118,6 @@ def liquidity_profile(ticks: TickMap, edges: Floats) -> Floats:
         return np.zeros(len(edges) - 1)
     summed = np.concatenate([[0.0], np.cumsum(ticks.liquidity[:-1] * np.diff(ticks.ticks))])
     return np.asarray(np.diff(np.interp(edges, ticks.ticks, summed)) / np.diff(edges))
-
-
-def _of_ranges(lower: Counts, upper: Counts, held: Floats) -> TickMap:
-    found, which = np.unique(np.concatenate([lower, upper]), return_inverse=True)
-    net, gross = (
-        np.asarray(np.bincount(which, np.concatenate([held, at_upper * held]), len(found)), np.float64)
-        for at_upper in (-1.0, 1.0)
-    )
-    return TickMap(found, net, gross)
 
 
 @compiled

@@ -93,10 +93,6 @@ class TickTable:
             ahead = place + 1 + ((found & -found).bit_length() - 1 if found else 255 - bit)
         return min(max(ahead * self.spacing, MIN_TICK), MAX_TICK), bool(found)
 
-    def liquidity_at(self, tick: int) -> int:
-        """Return the liquidity that is active at a tick: the sum of what begins at or below it."""
-        return sum(state.net for place, state in self.ticks.items() if place <= tick)
-
     def changed(self, tick: int, gross: int, net: int, outside: tuple[int, int] = (0, 0)) -> "TickTable":
         """Return the table after liquidity began or ended at a tick.
 

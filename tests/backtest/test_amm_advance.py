@@ -13,7 +13,7 @@ from backtest.amm.account import PoolAccount, from_arrays, to_arrays
 from backtest.amm.advance import advance, place, start, start_with_position
 from backtest.amm.policies.base import RangeDecision, WantedRange
 from backtest.errors import EngineError
-from data.amm.path import fee_growth, lvr_path
+from data.amm.path import fee_growth
 from data.amm.pool import Pool, sqrt_of
 from data.errors import EventGapError, PoolError, TickError
 
@@ -28,6 +28,7 @@ def _load(name):
 
 
 oracle = _load("amm_account_oracle")
+lvr_path = _load("amm_path_oracle").lvr_path
 worlds = _load("pool_account_worlds")
 
 BEGIN, HOUR, CAPITAL = worlds.BEGIN, worlds.HOUR, worlds.CAPITAL
@@ -162,8 +163,8 @@ def test_lvr_is_the_exact_step_of_the_hourly_price_split_at_the_edges():
     swaps, marks = worlds.path_of(roots), BEGIN + HOUR * np.arange(1, 6)
     done = advance(opened((-600, 300)), swaps, marks, worlds.terms_of(POOL))
     at = np.r_[1.0, done.sqrt_price]
-    lost = lvr_path(at, np.array([sqrt_of(-600)]), np.array([sqrt_of(300)]))
-    assert done.lvr[-1] == pytest.approx(lost[0], rel=1e-12)
+    lost = lvr_path(at, sqrt_of(-600), sqrt_of(300))
+    assert done.lvr[-1] == pytest.approx(lost, rel=1e-12)
 
 
 def test_lvr_follows_an_external_price_when_one_is_given():

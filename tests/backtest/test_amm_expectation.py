@@ -24,15 +24,23 @@ from backtest.amm.expectation import (
     time_inside,
 )
 from backtest.amm.ranges import root_prices
-from data.amm.path import fee_growth, lvr_path, traversal
+from data.amm.path import fee_growth, traversal
 from data.amm.pool import LOG_TICK, sqrt_of, tick_of
 from data.sessions import BarClock
 from forecast.distribution import DEFAULT_LEVELS, ProfileForecast
 
-_PATH = Path(__file__).parents[1] / "oracles" / "liquidity_worlds.py"
-_MODULE = importlib.util.spec_from_file_location("liquidity_worlds", _PATH)
-worlds = importlib.util.module_from_spec(_MODULE)
-_MODULE.loader.exec_module(worlds)
+_ORACLES = Path(__file__).parents[1] / "oracles"
+
+
+def _load(name):
+    module_spec = importlib.util.spec_from_file_location(name, _ORACLES / f"{name}.py")
+    module = importlib.util.module_from_spec(module_spec)
+    module_spec.loader.exec_module(module)
+    return module
+
+
+worlds = _load("liquidity_worlds")
+lvr_path = _load("amm_path_oracle").lvr_path
 
 HISTORY = worlds.cut_history(2)
 PRICE = float(HISTORY.panel.field("sqrt_price")[-1, 0])
@@ -112,8 +120,8 @@ def test_expected_loss_is_the_mean_of_the_loss_on_random_walks():
     moves = rng.normal(0, np.sqrt(variance / steps), (400, steps)) / 2
     walks = PRICE * np.exp(np.cumsum(moves - variance / steps / 8, axis=1))
     walks = np.concatenate([np.full((400, 1), PRICE), walks], axis=1)
-    ends = np.array([sqrt_of(-800_000.0)]), np.array([sqrt_of(800_000.0)])
-    lost = np.mean([lvr_path(walk, *ends)[0] for walk in walks]) * 10.0**-pool.decimals1
+    ends = sqrt_of(-800_000.0), sqrt_of(800_000.0)
+    lost = np.mean([lvr_path(walk, *ends) for walk in walks]) * 10.0**-pool.decimals1
     assert expected_lvr(pool, PRICE, variance, np.array([1.0]))[0] == pytest.approx(lost, rel=0.01)
 
 

@@ -1,4 +1,4 @@
-"""Event log: cut by time, told in floats, and refused by block and log index where no pool could have said it."""
+"""Event log: cut by rows, told in floats, and refused by block and log index where no pool could have said it."""
 
 import importlib.util
 from dataclasses import replace
@@ -32,37 +32,12 @@ def one(event):
     return EventLog(np.array(["2024-01-01"], "datetime64[ns]"), (event,))
 
 
-def test_events_until_a_cutoff_are_those_at_or_before_it():
-    cut = LOG.until(LOG.times[4])
-    assert cut.events == LOG.events[:5]
-    assert cut.is_whole
-    assert cut.start_sqrt_x96 == LOG.start_sqrt_x96
-
-
-def test_consecutive_spans_share_no_event_and_know_the_price_they_begin_at():
-    first, second = LOG.between(LOG.times[0], LOG.times[4]), LOG.between(LOG.times[4], LOG.times[-1])
-    assert LOG.events[:1] + first.events + second.events == LOG.events
-    assert second.start_sqrt_x96 == LOG.events[4].sqrt_x96
-    assert not second.is_whole
-    assert first.start_sqrt_x96 == LOG.start_sqrt_x96
-
-
-def test_empty_span_is_an_empty_log():
-    cut = LOG.between(LOG.times[4], LOG.times[2])
-    assert len(cut) == 0
-    assert cut.start_sqrt_x96 == LOG.events[4].sqrt_x96
-
-
-def test_fingerprint_is_that_of_the_content():
-    assert LOG.fingerprint() == logs.told().fingerprint()
-    rows = list(range(len(LOG)))
-    others = [
-        logs.rewritten(LOG, rows[:-1]),
-        logs.rewritten(LOG, rows, is_whole=False),
-        logs.rewritten(LOG, rows, start_sqrt_x96=None),
-        EventLog(LOG.times + np.timedelta64(1, "s"), LOG.events, LOG.start_sqrt_x96, LOG.is_whole),
-    ]
-    assert len({LOG.fingerprint(), *(each.fingerprint() for each in others)}) == 5
+def test_a_cut_knows_the_price_it_begins_at():
+    first, second = LOG.rows(0, 5), LOG.rows(5, len(LOG))
+    assert first.events + second.events == LOG.events
+    assert (first.start_sqrt_x96, first.is_whole) == (LOG.start_sqrt_x96, True)
+    assert (second.start_sqrt_x96, second.is_whole) == (LOG.events[4].sqrt_x96, False)
+    assert len(LOG.rows(5, 5)) == 0
 
 
 def test_floats_are_those_of_the_integers():

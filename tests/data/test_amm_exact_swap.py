@@ -52,7 +52,7 @@ def test_active_liquidity_is_the_sum_of_the_ticks_below(ranges, orders, fee):
     pool = worlds.made(ranges, fee=fee)
     for amount, is_input, is_down, distance in orders:
         pool, _ = swap(pool, worlds.order(pool, amount, is_input, is_down, distance))
-        assert pool.liquidity == pool.table.liquidity_at(pool.tick)
+        assert pool.liquidity == worlds.liquidity_at(pool.table, pool.tick)
     assert sum(state.net for state in pool.table.ticks.values()) == 0
 
 
@@ -124,7 +124,7 @@ def test_price_on_a_tick_crossed_downward_belongs_to_the_tick_below():
     assert (down.sqrt_x96, down.tick) == (sqrt_at_tick(600), 599)
     up, _ = swap(down, SwapOrder(10**3, is_down=False))
     assert up.table.ticks.keys() == pool.table.ticks.keys()
-    assert up.liquidity == up.table.liquidity_at(up.tick)
+    assert up.liquidity == worlds.liquidity_at(up.table, up.tick)
 
 
 def test_empty_pool_goes_to_its_limit_for_nothing():

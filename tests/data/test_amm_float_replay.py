@@ -16,7 +16,7 @@ from data.amm.path import fee_growth
 from data.amm.pool import Pool, sqrt_of
 from data.amm.pool_log import SwapPath
 from data.amm.swap_file import range_changes, swap_path
-from data.amm.tick_map import TickMap, active_liquidity, tick_map
+from data.amm.tick_map import TickMap, tick_map
 from data.amm.tick_math import sqrt_at_tick
 from data.amm.tick_table import TickTable
 from data.errors import EventGapError, PoolError
@@ -33,15 +33,13 @@ AMOUNTS = st.floats(15.0, 20.5).map(lambda power: float(int(10.0**power)))
 ORDERS = st.lists(st.tuples(AMOUNTS, st.booleans(), st.booleans()), min_size=1, max_size=8)
 
 
-def map_of(ranges):
+def map_of(*ranges):
     """The tick map of ranges of ticks (lower, upper, liquidity)."""
-    ticks = sorted({tick for lower, upper, _ in ranges for tick in (lower, upper)})
-    net = [sum(size * ((low == t) - (high == t)) for low, high, size in ranges) for t in ticks]
-    gross = [sum(size * ((low == t) + (high == t)) for low, high, size in ranges) for t in ticks]
-    return TickMap(np.array(ticks), np.array(net, np.float64), np.array(gross, np.float64))
+    lower, upper, liquidity = (np.array(column) for column in zip(*ranges, strict=True))
+    return TickMap.of_ranges(lower, upper, liquidity.astype(np.float64))
 
 
-MAP = map_of(RANGES)
+MAP = map_of(*RANGES)
 ROOTS = [(sqrt_of(lower), sqrt_of(upper), size) for lower, upper, size in RANGES]
 
 
@@ -113,7 +111,8 @@ def test_liquidity_after_is_that_of_the_map_at_the_tick():
     rng = np.random.default_rng(5)
     found = replay(POOL, MAP, 1.0, SwapInputs(10.0 ** rng.uniform(18, 20.5, 200), rng.random(200) < 0.5))
     ticks = 2.0 * np.log(found.sqrt_after) / np.log(1.0001)
-    assert found.liquidity.tolist() == [active_liquidity(MAP, tick) for tick in ticks]
+    wanted = [MAP.net[MAP.ticks <= tick].sum() for tick in ticks]
+    np.testing.assert_allclose(found.liquidity, wanted, rtol=1e-12)
 
 
 def test_pieces_that_carry_price_and_tick_give_the_bits_of_one_call():
@@ -131,14 +130,14 @@ def test_a_price_right_on_a_tick_is_below_it_after_a_downward_crossing():
     root = sqrt_of(-60)
     found = one(1e30, True, limit=root, start=sqrt_of(-30))
     assert (found.sqrt_after[0], found.tick, found.crossings[0]) == (root, -61, 1)
-    assert found.liquidity[0] == active_liquidity(MAP, -61)
+    assert found.liquidity[0] == MAP.net[MAP.ticks <= -61].sum()
     back = replay(POOL, MAP, root, SwapInputs(np.array([1e18]), np.array([False])), tick=found.tick)
     up = one(1e30, False, limit=sqrt_of(0), start=sqrt_of(-30))
     assert (up.tick, up.crossings[0], back.crossings[0]) == (0, 1, 1)
 
 
 def test_a_limit_ends_a_swap_and_a_gap_without_liquidity_costs_nothing():
-    ticks = map_of(((-120, -60, 10**22), (60, 120, 10**22)))
+    ticks = map_of((-120, -60, 10**22), (60, 120, 10**22))
     found = one(1e30, False, limit=sqrt_of(90), start=sqrt_of(-90), ticks=ticks)
     paid = 1e22 * (sqrt_of(-60) - sqrt_of(-90) + sqrt_of(90) - sqrt_of(60)) / (1.0 - POOL.fee)
     assert found.sqrt_after[0] == sqrt_of(90)
@@ -148,7 +147,7 @@ def test_a_limit_ends_a_swap_and_a_gap_without_liquidity_costs_nothing():
 
 
 def test_output_of_a_whole_range_to_the_last_digit_is_filled():
-    ticks = map_of(((-60, 0, 10**22),))
+    ticks = map_of((-60, 0, 10**22))
     out = 1e22 * (1.0 - sqrt_of(-60))
     assert one(-out, True, ticks=ticks).amount1[0] == pytest.approx(-out, rel=1e-13)
 
@@ -188,7 +187,7 @@ def test_real_swaps_within_one_liquidity_are_those_of_the_chain(shared_data):
     pool = Pool(token0="USDC", token1="WETH", decimals0=6, fee_pips=500, quote="token0")
     for row in rows.itertuples():
         liquidity, tick = float(row.liquidity), int(row.tickBefore)
-        ticks = map_of(((tick // 10 * 10 - 10_000, tick // 10 * 10 + 10_000, liquidity),))
+        ticks = map_of((tick // 10 * 10 - 10_000, tick // 10 * 10 + 10_000, liquidity))
         amount = float(row.amountSpecified)
         found = one(
             amount, row.zeroForOne == "1", start=int(row.sqrtBeforeX96) / 2**96, pool=pool, ticks=ticks

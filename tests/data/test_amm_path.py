@@ -1,7 +1,6 @@
-"""Claims about the path kernels: fees and losses of ranges along the root prices of swaps."""
+"""Claims about the path kernels: fees of ranges, and the path inside bins, along the root prices of swaps."""
 
 import importlib.util
-import math
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.amm.path import fee_growth, log_path, lvr_path, traversal
+from data.amm.path import fee_growth, traversal
 from data.amm.pool_log import SwapPath
 from data.errors import PoolError
 
@@ -114,38 +113,9 @@ def test_bits_of_a_range_do_not_depend_on_what_else_is_asked():
     swaps = swaps_along(made_walk())
     lower, upper = made_ranges(101)
     many = fee_growth(swaps, lower, upper, RATES)
-    losses = lvr_path(swaps.sqrt_after, lower, upper)
     for row in range(101):
         one = slice(row, row + 1)
         assert np.array_equal(fee_growth(swaps, lower[one], upper[one], RATES)[0], many[row])
-        assert lvr_path(swaps.sqrt_after, lower[one], upper[one])[0] == losses[row]
-
-
-@pytest.mark.parametrize("cut", [0, 1, 137, 400])
-def test_going_on_since_an_earlier_sum_gives_the_bits_of_one_call(cut):
-    swaps = swaps_along(made_walk(), liquidity=5.0)
-    lower, upper = made_ranges()
-    pieces = swaps.rows(0, cut), swaps.rows(cut, 400)
-    edges = np.exp(np.linspace(-0.3, 0.3, 12))
-    for sums in (
-        lambda part, since: fee_growth(part, lower, upper, RATES, since=since),
-        lambda part, since: fee_growth(part, lower, upper, RATES, own_liquidity=np.arange(7.0), since=since),
-        lambda part, since: traversal(part, edges, since=since),
-        lambda part, since: log_path(part) if since is None else log_path(part, since=since),
-    ):
-        assert np.array_equal(sums(pieces[1], sums(pieces[0], None)), sums(swaps, None))
-    marks = made_walk()
-    begun = lvr_path(marks[: cut + 1], lower, upper)
-    assert np.array_equal(lvr_path(marks[cut:], lower, upper, since=begun), lvr_path(marks, lower, upper))
-
-
-def test_own_liquidity_takes_its_share_of_each_swap():
-    swaps = swaps_along(made_walk(), liquidity=30.0)
-    lower, upper = made_ranges()
-    alone = fee_growth(swaps, lower, upper, RATES)
-    beside = fee_growth(swaps, lower, upper, RATES, own_liquidity=np.full(7, 10.0))
-    np.testing.assert_allclose(beside, 0.75 * alone, rtol=1e-12)
-    assert np.array_equal(fee_growth(swaps, lower, upper, RATES, own_liquidity=np.zeros(7)), alone)
 
 
 @given(STEPS, st.lists(st.floats(0.6, 1.6), min_size=2, max_size=7, unique=True))
@@ -163,36 +133,6 @@ def test_traversal_of_swaps_that_end_on_the_edges():
     np.testing.assert_allclose(found, [[0.5 + 0.5, 1.0], [1.0 + 1.0, 0.5], [2.0, 0.0]])
 
 
-def test_log_path_adds_the_ways_up_and_down():
-    up, down = log_path(swaps_along([1.0, math.e, math.e**2, 1.0, 1.0]))
-    assert (up, down) == pytest.approx((2.0, 2.0))
-
-
-@given(STEPS, st.floats(0.7, 1.3), st.floats(1.001, 1.6))
-@quick
-def test_losses_are_those_of_exact_fractions(steps, lower, width):
-    marks = walk(steps)
-    found = lvr_path(marks, np.array([lower]), np.array([lower * width]))
-    assert found[0] == pytest.approx(oracle.lvr_path(marks, lower, lower * width), rel=1e-9, abs=1e-18)
-
-
-def test_loss_of_a_step_is_what_rebalancing_would_have_kept():
-    start, end = 1.1, 1.3
-    before, held0 = oracle.worth(start, 0.8, 1.5)
-    after, _ = oracle.worth(end, 0.8, 1.5)
-    kept = held0 * (end**2 - start**2) - (after - before)
-    assert lvr_path(np.array([start, end]), np.array([0.8]), np.array([1.5]))[0] == pytest.approx(
-        kept, rel=1e-12
-    )
-
-
-def test_full_range_loss_of_a_fine_path_is_an_eighth_of_the_variance():
-    marks = walk(np.random.default_rng(1).normal(0.0, 5e-5, 200_000))
-    price_variance = (2.0 * np.diff(np.log(marks))) ** 2
-    closed = (price_variance * marks[:-1] / 4.0).sum()  # sigma^2/8 of the value 2 s (Milionis et al. 2022)
-    assert lvr_path(marks, np.zeros(1), np.full(1, np.inf))[0] == pytest.approx(closed, rel=1e-3)
-
-
 @pytest.mark.parametrize(
     ("lower", "upper", "said"),
     [
@@ -206,20 +146,12 @@ def test_what_is_no_range_is_refused(lower, upper, said):
     swaps = swaps_along([1.0, 1.1])
     with pytest.raises(PoolError, match=said):
         fee_growth(swaps, np.array(lower), np.array(upper), RATES)
-    with pytest.raises(PoolError, match=said):
-        lvr_path(swaps.sqrt_after, np.array(lower), np.array(upper))
 
 
-def test_edges_marks_and_sums_of_the_wrong_kind_are_refused():
-    swaps, one = swaps_along([1.0, 1.1]), np.ones(1)
+@pytest.mark.parametrize("edges", [[1.0, 1.0], [1.1, 1.0], [1.0], [1.0, np.nan, 2.0]])
+def test_edges_that_do_not_rise_are_refused(edges):
     with pytest.raises(PoolError, match="do not rise"):
-        traversal(swaps, np.array([1.0, 1.0]))
-    with pytest.raises(PoolError, match="mark 1 of the reference was 0"):
-        lvr_path(np.array([1.0, 0.0]), one, 2.0 * one)
-    with pytest.raises(PoolError, match="sums to go on from"):
-        fee_growth(swaps, one, 2.0 * one, RATES, since=np.zeros((2, 2)))
-    with pytest.raises(PoolError, match="own_liquidity has shape"):
-        fee_growth(swaps, one, 2.0 * one, RATES, own_liquidity=-one)
+        traversal(swaps_along([1.0, 1.1]), np.array(edges))
 
 
 @pytest.mark.shared_data

@@ -16,11 +16,7 @@ from data.errors import EventGapError
 POOL = Pool(token0="WBTC", token1="WETH", decimals0=8, fee_pips=3000)
 START = sqrt_of(258_003)
 INNER, OUTER = 2e18, 1e18
-MAP = TickMap(
-    np.array([252_000, 257_940, 258_060, 264_000]),
-    np.array([OUTER, INNER, -INNER, -OUTER]),
-    np.array([OUTER, INNER, INNER, OUTER]),
-)
+MAP = TickMap.of_ranges(np.array([252_000, 257_940]), np.array([264_000, 258_060]), np.array([OUTER, INNER]))
 quick = settings(derandomize=True, deadline=None, max_examples=60)
 SIDES, TOKENS = st.sampled_from(["buy", "sell"]), st.sampled_from(["base", "quote"])
 
@@ -154,9 +150,7 @@ def test_quotes_of_real_swaps_are_what_the_chain_charged(shared_data):
     pool = Pool(token0="USDC", token1="WETH", decimals0=6, fee_pips=500, quote="token0")
     for row in rows.itertuples():
         tick, held = int(row.tickBefore) // 10 * 10, float(row.liquidity)
-        ticks = TickMap(
-            np.array([tick - 10_000, tick + 10_000]), np.array([held, -held]), np.array([held, held])
-        )
+        ticks = TickMap.of_ranges(np.array([tick - 10_000]), np.array([tick + 10_000]), np.array([held]))
         size = float(row.amount1) * 1e-18
         found = quote(pool, ticks, int(row.sqrtBeforeX96) / 2**96, Trade(side="sell", size=size))
         assert found.received == pytest.approx(-float(row.amount0) * 1e-6, rel=1e-9, abs=2e-6)

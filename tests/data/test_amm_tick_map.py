@@ -10,8 +10,14 @@ from hypothesis import strategies as st
 
 from data.amm.pool_log import RangeChanges
 from data.amm.swap_file import range_changes
-from data.amm.tick_map import TickMap, active_liquidity, liquidity_profile, tick_map
+from data.amm.tick_map import TickMap, liquidity_profile, tick_map
 from data.errors import EventGapError, PoolError
+
+
+def active(ticks, tick):
+    """What is active at a tick: what begins at or below it less what ends there."""
+    return ticks.net[ticks.ticks <= tick].sum()
+
 
 quick = settings(derandomize=True, deadline=None, max_examples=60)
 MINT = st.tuples(st.integers(-5, 5), st.integers(1, 4), st.integers(1, 10**6))
@@ -34,7 +40,7 @@ def mints(drawn):
 def test_active_liquidity_is_that_of_the_ranges_about_the_tick(drawn, tick):
     rows = mints(drawn)
     wanted = sum(liquidity for lower, upper, liquidity in rows if lower <= tick < upper)
-    assert active_liquidity(tick_map(changes_of(rows)), tick) == pytest.approx(wanted, rel=1e-12, abs=1e-6)
+    assert active(tick_map(changes_of(rows)), tick) == pytest.approx(wanted, rel=1e-12, abs=1e-6)
 
 
 @given(st.lists(MINT, min_size=1, max_size=12))
@@ -70,13 +76,13 @@ def test_a_tick_whose_net_is_nothing_stays_while_ranges_meet_there():
 
 def test_the_map_of_an_instant_knows_no_later_mint():
     changes = changes_of([(0, 60, 5.0), (0, 60, 2.0)])
-    assert active_liquidity(tick_map(changes.until(changes.times[0])), 30) == 5.0
-    assert active_liquidity(tick_map(changes), 30) == 7.0
+    assert active(tick_map(changes.until(changes.times[0])), 30) == 5.0
+    assert active(tick_map(changes), 30) == 7.0
 
 
 def test_the_ends_of_a_range_are_in_below_and_out_above():
     found = tick_map(changes_of([(-120, 60, 5.0)]))
-    assert [active_liquidity(found, tick) for tick in (-121, -120.0, 59.9, 60, 10**6)] == [0, 5, 5, 0, 0]
+    assert [active(found, tick) for tick in (-121, -120.0, 59.9, 60, 10**6)] == [0, 5, 5, 0, 0]
 
 
 def test_what_is_left_by_the_rounding_of_large_sums_is_no_liquidity():
@@ -93,9 +99,7 @@ def test_what_is_left_by_the_rounding_of_large_sums_is_no_liquidity():
 @quick
 def test_profile_is_the_mean_of_the_active_liquidity_of_each_tick(drawn, cuts):
     found, edges = tick_map(changes_of(mints(drawn))), np.sort(cuts)
-    means = [
-        np.mean([active_liquidity(found, tick) for tick in range(low, high)]) for low, high in pairwise(edges)
-    ]
+    means = [np.mean([active(found, tick) for tick in range(low, high)]) for low, high in pairwise(edges)]
     np.testing.assert_allclose(liquidity_profile(found, edges), means, rtol=1e-9, atol=1e-6)
 
 
@@ -109,7 +113,6 @@ def test_profile_beyond_the_map_and_of_an_empty_one_is_nothing():
     ]
     none = TickMap(np.empty(0, np.int64), np.empty(0), np.empty(0))
     assert liquidity_profile(none, np.array([0.0, 1.0, 2.0])).tolist() == [0.0, 0.0]
-    assert active_liquidity(none, 0) == 0.0
 
 
 def test_missing_mints_are_told_with_the_burn_that_shows_them():
@@ -140,7 +143,7 @@ def test_active_liquidity_rebuilt_from_ranges_is_that_of_the_swap_log(shared_dat
     errors = []
     for row in swaps.itertuples():
         stop = int(np.searchsorted(changes.blocks, row.block_number, side="right"))
-        found = active_liquidity(tick_map(changes.rows(0, stop)), row.tick)
+        found = active(tick_map(changes.rows(0, stop)), row.tick)
         errors.append(abs(found / row.liquidity - 1.0))
     assert max(errors) < 1e-12
     assert np.median(errors) < 5e-14

@@ -1,7 +1,9 @@
-"""The path kernels, slow and obvious: one swap and one range after the other, in exact fractions."""
+"""Fees and losses along a path, slow and obvious: one swap and one range after the other, fees in exact fractions."""
 
 from fractions import Fraction
 from itertools import pairwise
+
+import numpy as np
 
 
 def fee_growth(moves, lower, upper, rates):
@@ -27,16 +29,9 @@ def traversal(moves, edges):
 
 
 def lvr_path(marks, lower, upper):
-    """The sum of (s' - s)^2 / s over what of each step lies in the range."""
-    lost = Fraction(0)
-    for before, after in pairwise(marks):
-        a, b = (Fraction(min(max(mark, lower), upper)) for mark in (before, after))
-        lost += (b - a) ** 2 / a
-    return float(lost)
+    """Loss versus rebalancing per unit of liquidity, raw token1: (s' - s)^2 / s of what of each step lies in the range.
 
-
-def worth(price_root, lower, upper):
-    """Token1 value of one unit of liquidity at a root price, and the token0 in it."""
-    s = min(max(price_root, lower), upper)
-    held0, held1 = 1.0 / s - 1.0 / upper, s - lower
-    return held0 * price_root**2 + held1, held0
+    Milionis et al. 2022, the discrete form; marks are root prices of the reference.
+    """
+    inside = np.clip(marks, lower, upper)
+    return float((np.diff(inside) ** 2 / inside[:-1]).sum())

@@ -36,6 +36,11 @@ def made(ranges, *, fee=3000, tick=7, **cut):
     return pool
 
 
+def liquidity_at(table, tick):
+    """What is active at a tick by a tick table: the sum of what begins at or below it."""
+    return sum(state.net for place, state in table.ticks.items() if place <= tick)
+
+
 def order(pool, amount, is_input, is_down, distance):
     """An order of a pool that ends ``distance`` ticks ahead at the latest."""
     limit = sqrt_at_tick(pool.tick + (-distance if is_down else distance + 1))
