@@ -10,7 +10,7 @@ import pytest
 
 from backtest.amm.contest import make_contest
 from backtest.amm.experiment import liquidity_id, run_liquidity
-from backtest.amm.placebo import placebo_table
+from backtest.amm.placebo import placebo_table, rules_only
 from backtest.amm.policies.static import StaticRange
 from backtest.errors import EngineError
 from backtest.experiment import Places
@@ -26,7 +26,7 @@ _SPEC = importlib.util.spec_from_file_location(
 small = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(small)
 
-STORED = {"equity", "statements", "actions", "ranges", "fits", "frontier", "forecast_losses", "profiles", "policies", "paired",
+STORED = {"equity", "statements", "actions", "ranges", "fits", "frontier", "forecast_losses", "profiles", "policies", "paired", "blocks",
           "findings", "forecast_scores", "prices", "heat", "slippage", "placebo"}  # fmt: skip
 
 
@@ -157,3 +157,8 @@ def test_placebos_are_judged_by_rules_alone_and_pooled_over_worlds(made, tmp_pat
 
 def test_a_run_without_placebos_says_so_by_an_empty_table(made) -> None:
     assert made[3].tables["placebo"].empty
+
+
+def test_learners_and_upper_bounds_are_left_out_of_placebos() -> None:
+    spec = small.small_spec(policies=[{"kind": "static"}, {"kind": "learned"}, {"kind": "oracle_width"}])
+    assert [type(policy) for policy in rules_only(spec).policies] == [StaticRange]

@@ -79,6 +79,11 @@ class LearnedPolicy(AbstractLiquidityPolicy):
         """The actions."""
         return ActionGrid((*self.widths, math.inf), self.shifts)
 
+    @property
+    def learns(self) -> bool:
+        """Yes: a fit trains networks."""
+        return True
+
     def candidates(self) -> tuple[AbstractLiquidityPolicy, ...]:
         """Return the numbers of updates tried on the validation window."""
         return tried(self, "train_steps", self.tried)
