@@ -12,11 +12,12 @@ import pandas as pd
 from backtest.amm.conclusions import assumptions, conventions, verdict_of
 from backtest.amm.contest import Contest, judge_window, make_contest
 from backtest.amm.frontier import frontier_summary, frontier_table
+from backtest.amm.means import blocks_table, paired_table, policies_table
 from backtest.amm.placebo import placebo_table
 from backtest.amm.policies.base import LIQUIDITY_POLICIES
 from backtest.amm.scenery import scenery_tables
 from backtest.amm.spec import EXPERIMENT, PASSIVE, LiquiditySpec
-from backtest.amm.tables import joined_windows, paired_table, policies_table, window_tables
+from backtest.amm.tables import joined_windows, window_tables
 from backtest.amm.windows import JudgedWindow, judged_windows
 from backtest.experiment import Places, Report, data_facts, machinery
 from backtest.run import Run, code_version, require_space, run_id, save_run, write_table
@@ -101,6 +102,7 @@ def _summaries(
     return {
         "policies": policies_table(contest, tables["statements"]),
         "paired": paired_table(contest, tables["statements"], PASSIVE),
+        "blocks": blocks_table(contest, tables["statements"]),
         "frontier": frontier_summary(tables["frontier"]),
         "findings": findings_frame(check_panel(contest.history)),
         "forecast_scores": scores_of(tables["forecast_losses"]),

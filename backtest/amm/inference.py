@@ -12,7 +12,10 @@ from forecast.resampling import circular_rows
 
 RESAMPLES = 10_000
 BLOCK = 4
-"""Windows of a block of the circular bootstrap; 2, 6 and 8 give the sensitivity."""
+"""Windows of a block of the circular bootstrap."""
+
+BLOCKS: tuple[int, ...] = (2, BLOCK, 6, 8)
+"""Windows of a block for which intervals are shown beside one another."""
 
 FEWEST = 8
 """Windows below which nothing is concluded."""
@@ -49,15 +52,14 @@ def window_mean(
 ) -> WindowMean:
     """Return the mean of (W,) windows with a circular block bootstrap (Politis and Romano 1992).
 
-    Blocks are at most a third of the sample. Percentile interval; p-value (1 + number of recentred means at or above the mean) / (1 + resamples).
+    Percentile interval; p-value (1 + number of recentred means at or above the mean) / (1 + resamples).
     """
     count = len(values)
     mean = float(np.mean(values)) if count else float("nan")
     if count < 2:
         nan = float("nan")
         return WindowMean(count, mean, nan, nan, nan, nan, nan)
-    # A block as long as the sample would only turn it round: every resample would have the same mean.
-    rows = circular_rows(count, count, max(1, min(block, count // 3)), resamples, rng)
+    rows = circular_rows(count, count, used_block(count, block), resamples, rng)
     drawn = values[rows].mean(axis=1)
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     error = float(np.std(values, ddof=1)) / count**0.5
@@ -70,6 +72,14 @@ def window_mean(
         p_value=float(1 + np.sum(drawn - mean >= mean)) / (1 + resamples),
         minimum_detectable=float(norm.ppf((1 + LEVEL) / 2) + norm.ppf(POWER)) * error,
     )
+
+
+def used_block(count: int, block: int) -> int:
+    """Return the block that is used for so many windows: at most a third of them.
+
+    One as long as the sample would only turn it round: every resample would have the same mean.
+    """
+    return max(1, min(block, count // 3))
 
 
 def holm_p_values(means: Mapping[str, WindowMean], tested: frozenset[str]) -> dict[str, float]:

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from backtest.amm.contest import Contest, judge_window, make_contest
+from backtest.amm.means import paired_table
 from backtest.amm.spec import PASSIVE, LiquiditySpec
-from backtest.amm.tables import paired_table, window_tables
+from backtest.amm.tables import window_tables
 from backtest.amm.walk import pool_log
 from backtest.amm.windows import judged_windows
 from data.amm.placebo import placebo_history, random_signs, reversed_time

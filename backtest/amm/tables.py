@@ -7,26 +7,17 @@ import numpy as np
 import pandas as pd
 
 from backtest.amm.contest import Contest, Judged, WindowOutcome
-from backtest.amm.inference import WindowMean, holm_p_values, verdict, window_mean
 from backtest.amm.selection import action_entropy, selection_verdict
 from backtest.amm.statement import Statement, in_currency, statement
 from backtest.amm.walk import Played
 from backtest.amm.windows import span_times
 from data.amm.pool import Pool, sqrt_of
-from forecast.randomness import RandomStreams
 
 MONEY: tuple[str, ...] = ("capital", "fees", "divergence", "gas", "conversion", "net", "net_bps", "lvr")
 RATIOS: tuple[str, ...] = (
     "in_range_share", "capital_efficiency", "concentration", "fee_apr", "fees_over_lvr", "rebalances",
 )  # fmt: skip
 """Parts of a statement that are stored as they are; see ``backtest.amm.statement``."""
-
-SHARES: tuple[str, ...] = ("fees", "divergence", "gas", "conversion", "lvr")
-"""Parts of a statement that the summary gives in basis points of the capital."""
-
-AVERAGES: tuple[str, ...] = (
-    "in_range_share", "capital_efficiency", "concentration", "fee_apr", "rebalances", "entropy",
-)  # fmt: skip
 
 
 def window_tables(contest: Contest, outcome: WindowOutcome) -> dict[str, pd.DataFrame]:
@@ -106,84 +97,6 @@ def _fits(outcome: WindowOutcome) -> pd.DataFrame:
     ]
     columns = ["model", "fold", "cutoff", "reason", "rows", "cpu_seconds"]
     return _stamped(pd.DataFrame(rows, columns=columns), "cutoff")
-
-
-def policies_table(contest: Contest, statements: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a policy over all windows: means in basis points of the capital, error, interval and verdict.
-
-    Upper bounds, and policies nobody asked for, are not tested: they have no Holm p-value.
-    """
-    means = {label: window_mean(_nets(statements, label), _rng(contest, label)) for label in contest.policies}
-    tested = frozenset(
-        label for label in contest.asked if not contest.policies[label].is_upper_bound and label != "hold"
-    )
-    corrected = holm_p_values(means, tested)
-    rows = [_policy_row(contest, statements, label, means[label], corrected[label]) for label in means]
-    return pd.DataFrame(rows)
-
-
-def _policy_row(
-    contest: Contest, statements: pd.DataFrame, label: str, mean: WindowMean, holm_p: float
-) -> dict[str, Any]:
-    own = statements[statements["lane"] == label]
-    bound = contest.policies[label].is_upper_bound
-    return {
-        "lane": label,
-        "windows": mean.windows,
-        "net_bps": mean.mean,
-        "standard_error": mean.standard_error,
-        "low": mean.low,
-        "high": mean.high,
-        "p_value": mean.p_value,
-        "holm_p": holm_p,
-        "minimum_detectable_bps": mean.minimum_detectable,
-        **{f"{part}_bps": float((own[part] / own["capital"]).mean() * 1e4) for part in SHARES},
-        **{name: float(own[name].mean()) for name in AVERAGES},
-        "is_upper_bound": bound,
-        "verdict": _verdict(label, mean, holm_p, is_bound=bound),
-    }
-
-
-def _verdict(label: str, mean: WindowMean, holm_p: float, *, is_bound: bool) -> str:
-    if label == "hold":
-        return "the basket that all are measured against"
-    return "upper bound, sees the future" if is_bound else verdict(mean, holm_p)
-
-
-def paired_table(contest: Contest, statements: pd.DataFrame, against: str) -> pd.DataFrame:
-    """Return the table ``paired``: each policy less one policy on the same swaps, window by window, in basis points.
-
-    Columns: lane, against, windows, difference_bps, standard_error, low, high, minimum_detectable_bps, contains_zero.
-    """
-    base = _nets(statements, against)
-    rows = []
-    for label in contest.policies:
-        if label == against:
-            continue
-        found = window_mean(_nets(statements, label) - base, _rng(contest, label))
-        rows.append(
-            {
-                "lane": label,
-                "against": against,
-                "windows": found.windows,
-                "difference_bps": found.mean,
-                "standard_error": found.standard_error,
-                "low": found.low,
-                "high": found.high,
-                "minimum_detectable_bps": found.minimum_detectable,
-                "contains_zero": bool(found.low <= 0 <= found.high),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _nets(statements: pd.DataFrame, label: str) -> np.ndarray[Any, np.dtype[np.float64]]:
-    own = statements[statements["lane"] == label].sort_values("fold")
-    return own["net_bps"].to_numpy(np.float64)
-
-
-def _rng(contest: Contest, label: str) -> np.random.Generator:
-    return RandomStreams(contest.spec.seed, contest.history.cutoff).of("windows", label)
 
 
 def _stacked(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:

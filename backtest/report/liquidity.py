@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from backtest.report.blocks import Absent, Block, Cell, Column, Heading, Section, Table, table_of
+from backtest.report.formats import text
 from backtest.report.liquidity_charts import edge_chart, profile_chart, waterfall_chart
 from backtest.report.liquidity_columns import (
     ACTIONS,
@@ -76,19 +77,37 @@ def _policies_section(run: Material) -> Section:
     lede = "Is there an edge over holding the same tokens? A window is one observation; no row is left out."
     policies = run.table("policies", "lane", "net_bps", "low", "high")
     if policies is None:
-        return Section("policies", "Policies", lede, (Absent("policies"), *_paired(run)))
+        return Section("policies", "Policies", lede, (Absent("policies"), _paired(run), _blocks(run)))
     shown = _ordered(run, policies)
     caption = "Net versus hold of every policy, mean of its test windows, in basis points of the capital."
     table = _shown(run, _with_interval(shown), POLICIES, caption, "policies.parquet")
-    return Section("policies", "Policies", lede, (table, edge_chart(shown, run.primary), *_paired(run)))
+    blocks = (table, edge_chart(shown, run.primary), _paired(run), _blocks(run))
+    return Section("policies", "Policies", lede, blocks)
 
 
-def _paired(run: Material) -> tuple[Block, ...]:
+def _paired(run: Material) -> Block:
     paired = run.table("paired", "lane", "difference_bps", "low", "high")
     if paired is None:
-        return (Absent("paired"),)
+        return Absent("paired")
     caption = "Each policy less the passive one on the same swaps, window by window, in basis points of the capital."
-    return (_shown(run, _with_interval(_ordered(run, paired)), PAIRED, caption, "paired.parquet"),)
+    return _shown(run, _with_interval(_ordered(run, paired)), PAIRED, caption, "paired.parquet")
+
+
+def _blocks(run: Material) -> Block:
+    """Return, folded away, the intervals by the length of the bootstrap's blocks."""
+    blocks = run.table("blocks", "lane", "against", "block", "low", "high")
+    if blocks is None:
+        return Absent("blocks")
+    keys = ["against", "lane"]
+    wide = _with_interval(blocks).pivot_table("interval", keys, "block", aggfunc="first", sort=False)
+    lengths = [str(length) for length in wide.columns]
+    shown = _ordered(run, wide.set_axis(lengths, axis=1).reset_index())
+    columns = (*PAIRED[:2], *(Column(length, f"Blocks of {length}", text) for length in lengths))
+    caption = (
+        "95 % intervals of net versus hold and of the difference from the passive policy, by the windows in a block of the "
+        "bootstrap (never more than a third of them). A conclusion should not depend on it."
+    )
+    return replace(_shown(run, shown, columns, caption, "blocks.parquet"), is_folded=True)
 
 
 def _statement_section(run: Material) -> Section:

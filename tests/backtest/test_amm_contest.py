@@ -11,8 +11,9 @@ import pytest
 from backtest.amm.account import to_arrays
 from backtest.amm.contest import judge_window, make_contest
 from backtest.amm.frontier import costs_at, frontier_table, replayed_net
+from backtest.amm.means import blocks_table, paired_table, policies_table
 from backtest.amm.policies.base import LIQUIDITY_POLICIES
-from backtest.amm.tables import paired_table, policies_table, window_tables
+from backtest.amm.tables import window_tables
 from backtest.amm.terms import PoolCosts
 from backtest.amm.walk import LiquidityLane, decide_if_due, open_account, play, pool_log, step
 from backtest.amm.windows import judged_windows
@@ -153,6 +154,27 @@ def test_a_policy_paired_with_itself_on_the_same_swaps_is_left_out(contest, tabl
     assert "full_range" not in set(paired["lane"])
     nets = tables["statements"].set_index("lane")["net_bps"]
     assert paired.set_index("lane").loc["hold", "difference_bps"] == pytest.approx(-nets["full_range"])
+
+
+def test_intervals_of_every_block_length_are_shown_and_the_one_used_is_that_of_the_verdict(contest) -> None:
+    draws = np.random.default_rng(1)
+    told = pd.DataFrame(
+        [(label, fold, draws.normal(0, 50) if label != "hold" else 0.0) for label in contest.policies for fold in range(30)],
+        columns=["lane", "fold", "net_bps"],
+    )  # fmt: skip
+    blocks = blocks_table(contest, told)
+    assert blocks["used"].tolist() == blocks["block"].tolist()
+    assert set(zip(blocks["lane"], blocks["against"], strict=True)) == {
+        (label, against)
+        for against in ("hold", "full_range")
+        for label in contest.policies
+        if label != against
+    }
+    at = blocks[blocks["block"] == 4].set_index(["against", "lane"])[["low", "high"]]
+    paired = paired_table(contest, told, "full_range").set_index("lane")[["low", "high"]]
+    pd.testing.assert_frame_equal(at.loc["full_range"], paired, check_exact=True)
+    short = blocks_table(contest, told[told["fold"] < 9])
+    assert short.groupby("block")["used"].first().to_dict() == {2: 2, 4: 3, 6: 3, 8: 3}
 
 
 def test_the_same_decisions_under_the_same_terms_end_where_the_walk_did(contest, outcome) -> None:

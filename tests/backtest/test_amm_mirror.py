@@ -10,8 +10,9 @@ import pytest
 
 from backtest.amm.contest import judge_window, make_contest
 from backtest.amm.frontier import frontier_table
+from backtest.amm.means import blocks_table, paired_table, policies_table
 from backtest.amm.scenery import scenery_tables
-from backtest.amm.tables import paired_table, policies_table, window_tables
+from backtest.amm.tables import window_tables
 from backtest.amm.windows import judged_windows
 from data.amm.pool_log import PoolLog
 
@@ -74,12 +75,13 @@ def judged(spec, history):
     tables = {name: pd.concat([part[name] for part in parts], ignore_index=True) for name in parts[0]}
     tables |= {
         "policies": policies_table(contest, tables["statements"]),
+        "blocks": blocks_table(contest, tables["statements"]),
         "paired": paired_table(contest, tables["statements"], "full_range"),
     }
     return contest, {**tables, **scenery_tables(contest, windows)}
 
 
-@pytest.mark.parametrize("name", ["statements", "equity", "actions", "ranges", "frontier", "policies", "paired", "prices", "slippage"])  # fmt: skip
+@pytest.mark.parametrize("name", ["statements", "equity", "actions", "ranges", "frontier", "policies", "paired", "blocks", "prices", "slippage"])  # fmt: skip
 def test_every_table_is_that_of_the_mirrored_pool(both, name) -> None:
     one, other = (tables[name] for _, tables in both)
     assert len(one) == len(other) and list(one.columns) == list(other.columns)

@@ -24,7 +24,7 @@ ORACLE = Path(__file__).resolve().parents[1] / "oracles" / "example_liquidity_ru
 HOSTILE = "<script>alert(1)</script>$$x$$"
 CHARTS = ("policy-edges", "waterfall", "excess", "ranges", "heat", "profile-mean", "profile-last")
 STORED = {
-    "policies": "policies", "paired": "policies", "statements": "statement", "equity": "excess", "ranges": "ranges",
+    "policies": "policies", "paired": "policies", "blocks": "policies", "statements": "statement", "equity": "excess", "ranges": "ranges",
     "prices": "ranges", "actions": "ranges", "heat": "heat", "frontier": "frontier", "forecast_scores": "forecasts",
     "profiles": "forecasts", "placebo": "checks", "slippage": "checks",
 }  # fmt: skip
@@ -144,6 +144,19 @@ def test_what_is_known_of_a_mean_stands_beside_it(run, sections):
     assert column(table, "Detectable")[0] == f"{row['minimum_detectable_bps']:.1f}"
     assert column(table, "Holm p")[1] == "not tested"
     assert column(table, "Windows")[0] == "6"
+
+
+def test_intervals_stand_side_by_side_by_the_length_of_a_block(run, sections):
+    table = tables_in(sections["policies"])[2]
+    assert table.is_folded and [heading.title for heading in table.headings][2:] == [
+        "Blocks of 2", "Blocks of 4", "Blocks of 6", "Blocks of 8",
+    ]  # fmt: skip
+    stored = run[1]["blocks"].query("lane == 'plan' and against == 'hold'")
+    assert [cell.text for cell in table.rows[0][:2]] == ["plan", "hold"]
+    for cell, (_, row) in zip(table.rows[0][2:], stored.iterrows(), strict=True):
+        assert cell.text == f"[{row['low']:,.1f}, {row['high']:,.1f}]".replace("-", "−")
+    lanes = run[1]["policies"]["lane"]
+    assert len(table.rows) == 2 * (len(lanes) - 1)
 
 
 def test_the_statement_adds_up_in_every_shown_row(run):

@@ -43,6 +43,7 @@ def example_liquidity_run(
         "statements": statements,
         "policies": _policies(statements),
         "paired": _paired(statements),
+        "blocks": _blocks(statements),
         "frontier": _frontier(statements),
         "ranges": ranges,
         "actions": _actions(times, close, ranges),
@@ -157,6 +158,19 @@ def _paired(statements) -> pd.DataFrame:
         "contains_zero",
     ]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _blocks(statements) -> pd.DataFrame:
+    wide = statements.pivot_table(index="fold", columns="lane", values="net_bps", sort=False)
+    rows = []
+    for against in ("hold", "full_range"):
+        for lane in wide.columns.drop(against, errors="ignore"):
+            apart = wide[lane] - wide.get(against, 0.0)
+            error = apart.std(ddof=1) / np.sqrt(len(apart))
+            for block in (2, 4, 6, 8):
+                half = (1.7 + 0.05 * block) * error
+                rows.append((lane, against, block, block, apart.mean() - half, apart.mean() + half, 0.7))
+    return pd.DataFrame(rows, columns=["lane", "against", "block", "used", "low", "high", "p_value"])
 
 
 def _frontier(statements) -> pd.DataFrame:
