@@ -44,12 +44,15 @@ def decode_log(log: Mapping[str, Any]) -> Row:
     ``amount0`` and ``amount1``.
 
     Raises:
-        PoolError: when the log was taken back, is of another event, or has not the event's number of words.
+        PoolError: when the log was taken back, is of another event, lacks a part, or has not the event's number of words.
     """
-    block, place = quantity(log["blockNumber"]), quantity(log["logIndex"])
+    block, place = quantity(log.get("blockNumber")), quantity(log.get("logIndex"))
     where = f"block {block}, log {place}"
     if log.get("removed"):
         raise PoolError(f"the log at {where} was taken back by a reorganisation; ask for it again")
+    for part in ("topics", "data", "transactionHash", "blockHash"):
+        if log.get(part) is None:
+            raise PoolError(f"the log at {where} has no '{part}'")
     topics = [str(topic).lower() for topic in log["topics"]]
     kind = _KINDS.get(topics[0] if topics else "")
     if kind is None:
@@ -59,7 +62,7 @@ def decode_log(log: Mapping[str, Any]) -> Row:
         raise PoolError(
             f"the {kind} at {where} has {len(topics)} topics and {len(words)} words; {_SHAPES[kind]} are those of {SIGNATURES[kind]}"
         )
-    values = _DECODERS[kind]([int(topic, 16) for topic in topics], words)
+    values = _DECODERS[kind]([_number(topic, where) for topic in topics], words)
     return {
         "block_number": str(block),
         "log_index": str(place),
@@ -94,7 +97,14 @@ def _words(data: str, where: str) -> list[int]:
     digits = data.removeprefix("0x")
     if len(digits) % 64:
         raise PoolError(f"the log at {where} has {len(digits) // 2} bytes of data; words of 32 are needed")
-    return [int(digits[i : i + 64], 16) for i in range(0, len(digits), 64)]
+    return [_number(digits[i : i + 64], where) for i in range(0, len(digits), 64)]
+
+
+def _number(digits: str, where: str) -> int:
+    try:
+        return int(digits, 16)
+    except ValueError as error:
+        raise PoolError(f"the log at {where} holds {digits!r}; hexadecimal digits are needed") from error
 
 
 def _swap(topics: list[int], words: list[int]) -> dict[str, Any]:

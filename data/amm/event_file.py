@@ -16,7 +16,7 @@ import pandas as pd
 from data.amm.event_log import CollectEvent, EventLog, LiquidityEvent, PoolEvent, SwapEvent
 from data.amm.pool import Pool
 from data.amm.tables import instants, require, whole_numbers
-from data.errors import PoolError, SourceError
+from data.errors import EventOrderError, PoolError, SourceError
 
 SWAP, MINT, BURN, COLLECT, START = "SWAP", "MINT", "BURN", "COLLECT", "INITIALIZE"
 """Kinds of rows that become events; ``INITIALIZE`` holds the price a pool was made with."""
@@ -51,7 +51,7 @@ def event_log(table: pd.DataFrame, *, is_whole: bool = False) -> EventLog:
 
     Raises:
         SourceError: when a column is missing or a value is not what it must be; names the row.
-        EventOrderError: when rows are unsorted or repeated.
+        EventOrderError: when rows are unsorted or repeated, or the pool is made anew.
         PoolError: when an event is one that no pool could have had, or mints are missing from a whole history.
     """
     require(table, COLUMNS)
@@ -67,7 +67,11 @@ def event_log(table: pd.DataFrame, *, is_whole: bool = False) -> EventLog:
         if kind in _MAKERS:
             events.append(_made(kind, values, owners[row], row))
             kept.append(row)
-        elif kind == START and not events:
+        elif kind == START:
+            if events or start is not None:
+                raise EventOrderError(
+                    f"{START} at row {row} stands after other events; a pool is made once, before all else"
+                )
             start = _needed(values, "sqrtPriceX96", row)
         elif kind not in OTHERS:
             raise SourceError(
@@ -117,15 +121,19 @@ def check_protocol(table: pd.DataFrame, pool: Pool) -> None:
     """Raise unless every protocol share that was set is the one the pool is said to have.
 
     Raises:
+        SourceError: when a column is missing or a share is no whole number.
         PoolError: naming block and log where it became another.
     """
-    rows = table[_is_kind(table, "SET_FEE_PROTOCOL")]
-    for row in rows.to_dict("records"):
-        shares = int(row["amount0"]), int(row["amount1"])
-        if shares != (pool.protocol0, pool.protocol1):
+    require(table, ("block_number", "log_index", "amount0", "amount1"))
+    is_set = _is_kind(table, "SET_FEE_PROTOCOL").tolist()
+    if not any(is_set):
+        return
+    columns = (whole_numbers(table, name) for name in ("block_number", "log_index", "amount0", "amount1"))
+    for is_one, block, place, *shares in zip(is_set, *columns, strict=True):
+        if is_one and shares != [pool.protocol0, pool.protocol1]:
             raise PoolError(
-                f"the protocol's share of fees became 1/{shares[0]} and 1/{shares[1]} (0: none) at block {row['block_number']}, "
-                f"log {row['log_index']}; the pool is said to have {pool.protocol0} and {pool.protocol1}: read another span, or "
+                f"the protocol's share of fees became 1/{shares[0]} and 1/{shares[1]} (0: none) at block {block}, "
+                f"log {place}; the pool is said to have {pool.protocol0} and {pool.protocol1}: read another span, or "
                 "say protocol0 and protocol1"
             )
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from data.amm.liquidity_path import liquidity_path
 from data.amm.pool import Pool, ticks_of
-from data.amm.pool_log import PoolLog, SwapPath
-from data.errors import EventGapError, PoolError
+from data.amm.pool_log import PoolLog, RangeChanges, SwapPath
+from data.errors import EventGapError, PoolError, TickError
 from data.panel import Floats
 
 _WILD = 4.0
@@ -66,16 +66,13 @@ def check_ranges(log: PoolLog) -> float:
     below 1; a history that lacks mints rebuilds next to nothing.
 
     Raises:
-        TickError: when a range is off the pool's spacing.
+        TickError: when a range is off the pool's spacing; names the first change of it.
         PoolError: when the ranges rebuild less than nine tenths.
     """
     changes, swaps = log.changes, log.swaps
     if changes is None or not len(swaps):
         return 0.0
-    for lower, upper in {
-        (int(a), int(b)) for a, b in zip(changes.tick_lower, changes.tick_upper, strict=True)
-    }:
-        log.pool.check_range(lower, upper)
+    _check_spacing(changes, log.pool)
     rows = np.unique(np.linspace(0, len(swaps) - 1, _SAMPLE).astype(np.intp))
     before = swaps.times[rows] - np.timedelta64(1, "ns")
     rebuilt = liquidity_path(changes, before, swaps.sqrt_after[rows])
@@ -89,6 +86,17 @@ def check_ranges(log: PoolLog) -> float:
     return float(same.mean())
 
 
+def _check_spacing(changes: RangeChanges, pool: Pool) -> None:
+    _, rows = np.unique(np.stack([changes.tick_lower, changes.tick_upper]), axis=1, return_index=True)
+    for row in np.sort(rows):
+        try:
+            pool.check_range(int(changes.tick_lower[row]), int(changes.tick_upper[row]))
+        except TickError as error:
+            raise TickError(
+                f"the liquidity change at {changes.where(row)} is none of {pool.name}: {error}"
+            ) from error
+
+
 def _check_liquidity(swaps: SwapPath) -> None:
     row = _first(~(np.isfinite(swaps.liquidity) & (swaps.liquidity > 0)))
     if row is not None:
@@ -100,7 +108,7 @@ def _check_liquidity(swaps: SwapPath) -> None:
 def _check_paid(swaps: SwapPath, pool: Pool, tolerance: float) -> None:
     """Raise unless the average price of every swap, net of the fee, lies between the prices before and after it."""
     in0, in1 = swaps.amount0, swaps.amount1
-    row = _first(in0 * in1 > 0)
+    row = _first(~(in0 * in1 <= 0))
     if row is not None:
         raise PoolError(
             f"the swap at {swaps.where(row)} has amounts {in0[row]:g} and {in1[row]:g}; one flows in, the other out"

@@ -7,14 +7,18 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from data.amm.pool import Pool
-from data.errors import EventGapError, EventOrderError, PoolError
+from data.amm.pool import MAX_TICK, Pool, sqrt_of
+from data.errors import EventGapError, EventOrderError, PoolError, TickError
 from data.panel import Floats, Times, as_time, read_only
 
 Counts = npt.NDArray[np.int64]
 
 _KINDS: dict[str, Any] = {"times": "datetime64[ns]", "blocks": np.int64, "log_indices": np.int64}
 _GAP = 1e-9
+"""How far, relative, a swap may begin from where the one before it ended."""
+
+_LOWEST, _HIGHEST = sqrt_of(-MAX_TICK) * (1.0 - 1e-12), sqrt_of(MAX_TICK) * (1.0 + 1e-12)
+"""Root prices that a pool can have, with room for the rounding of floats."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,10 +112,11 @@ class SwapPath(EventTable):
         super().__post_init__()
         for name in ("sqrt_before", "sqrt_after"):
             column = getattr(self, name)
-            if (wrong := ~(np.isfinite(column) & (column > 0))).any():
+            if (wrong := ~((column >= _LOWEST) & (column <= _HIGHEST))).any():
                 row = int(np.flatnonzero(wrong)[0])
                 raise PoolError(
-                    f"{name} of the swap at {self.where(row)} was {column[row]}; it must be above 0"
+                    f"{name} of the swap at {self.where(row)} was {column[row]:.9g}; a pool's root price lies between "
+                    f"{_LOWEST:.4g} and {_HIGHEST:.4g}"
                 )
         jump = np.abs(self.sqrt_before[1:] / self.sqrt_after[:-1] - 1.0)
         if (jump > _GAP).any():
@@ -137,6 +142,22 @@ class RangeChanges(EventTable):
     tick_lower: Floats
     tick_upper: Floats
     liquidity: Floats
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        low, high = self.tick_lower, self.tick_upper
+        is_whole = (low % 1.0 == 0.0) & (high % 1.0 == 0.0)
+        if (wrong := ~(is_whole & (low >= -MAX_TICK) & (low < high) & (high <= MAX_TICK))).any():
+            row = int(np.flatnonzero(wrong)[0])
+            raise TickError(
+                f"the range of the liquidity change at {self.where(row)} was {low[row]:.10g} to {high[row]:.10g}; the lower tick "
+                f"must be below the upper one, both whole and within {-MAX_TICK} to {MAX_TICK}"
+            )
+        if (wrong := ~np.isfinite(self.liquidity)).any():
+            row = int(np.flatnonzero(wrong)[0])
+            raise PoolError(
+                f"the liquidity change at {self.where(row)} was {self.liquidity[row]}; a number is needed"
+            )
 
 
 @dataclass(frozen=True, eq=False)

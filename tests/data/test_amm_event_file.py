@@ -88,6 +88,16 @@ def broken(column, row, value, *, is_whole=False):
             EventOrderError,
             "stands after block 103, log 3",
         ),
+        (
+            pd.concat([made.event_table()[:3], made.event_table(is_whole=True)[:1]]),
+            EventOrderError,
+            "INITIALIZE at row 3 stands after other events",
+        ),
+        (
+            made.event_table(is_whole=True).iloc[[0, 0, 1]],
+            EventOrderError,
+            "INITIALIZE at row 1 stands after other events",
+        ),
         (broken("liquidity", 1, "-5", is_whole=True), PoolError, "mint at block 100, log 1 has liquidity -5"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

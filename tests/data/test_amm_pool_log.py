@@ -3,7 +3,7 @@ import pytest
 
 from data.amm.pool import Pool
 from data.amm.pool_log import PoolLog, RangeChanges, SwapPath
-from data.errors import EventGapError, EventOrderError, PanelError, PoolError
+from data.errors import EventGapError, EventOrderError, PanelError, PoolError, TickError
 from data.history import History
 from data.panel import Panel
 from data.sessions import BarClock
@@ -28,16 +28,17 @@ def swaps(**changes) -> SwapPath:
     return SwapPath(**{name: np.asarray(column) for name, column in columns.items()})
 
 
-def changes() -> RangeChanges:
-    times = BEGIN + HOUR * np.array([0, 3])
-    return RangeChanges(
-        times,
-        np.array([1, 30]),
-        np.array([0, 0]),
-        np.array([-60, -60]),
-        np.array([60, 60]),
-        np.array([9, -4]),
-    )
+def changes(**others) -> RangeChanges:
+    columns = {
+        "times": BEGIN + HOUR * np.array([0, 3]),
+        "blocks": [1, 30],
+        "log_indices": [0, 0],
+        "tick_lower": [-60, -60],
+        "tick_upper": [60, 60],
+        "liquidity": [9, -4],
+        **others,
+    }
+    return RangeChanges(**{name: np.asarray(column) for name, column in columns.items()})
 
 
 def test_consecutive_spans_share_no_swap_and_miss_none() -> None:
@@ -62,13 +63,32 @@ def test_a_cut_is_a_view_that_cannot_be_written_to() -> None:
         ("log_indices", [3, 3, 1, 2], EventOrderError, "ordered by block and log index, each once"),
         ("blocks", [10, 10, 5, 40], EventOrderError, "swap at block 5, log 1 stands after block 10, log 3"),
         ("sqrt_before", [1.0, 1.1, 1.25, 1.1], EventGapError, "swap at block 20, log 1 begins at root price 1.25"),
-        ("sqrt_after", [1.1, 1.2, 1.1, 0.0], PoolError, "sqrt_after of the swap at block 40, log 2 was 0.0"),
+        ("sqrt_after", [1.1, 1.2, 1.1, 0.0], PoolError, "sqrt_after of the swap at block 40, log 2 was 0; a pool's root price"),
+        ("sqrt_after", [1.1, 1.2, 1.1, np.nan], PoolError, "sqrt_after of the swap at block 40, log 2 was nan"),
+        ("sqrt_after", [1.1, 1.2, 1.1, 1.9e19], PoolError, "log 2 was 1.9e.19; a pool's root price lies between 5.4.*e-20 and 1.8"),
         ("amount0", [1, 1], PoolError, "column 'amount0' of the swaps has shape"),
     ],
 )  # fmt: skip
 def test_events_that_cannot_be_true_are_named_by_block_and_log(column, values, error, said) -> None:
     with pytest.raises(error, match=said):
         swaps(**{column: values})
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "error", "said"),
+    [
+        ("tick_lower", [-60, 60], TickError, "change at block 30, log 0 was 60 to 60; the lower tick must be below"),
+        ("tick_lower", [120, -60], TickError, "change at block 1, log 0 was 120 to 60"),
+        ("tick_lower", [-60, -887_280], TickError, "was -887280 to 60; .* within -887272 to 887272"),
+        ("tick_upper", [60, 60.5], TickError, "was -60 to 60.5; .* both whole"),
+        ("tick_upper", [60, np.nan], TickError, "change at block 30, log 0 was -60 to nan"),
+        ("liquidity", [9, np.nan], PoolError, "liquidity change at block 30, log 0 was nan; a number is needed"),
+        ("blocks", [30, 1], EventOrderError, "liquidity change at block 1, log 0 stands after block 30, log 0"),
+    ],
+)  # fmt: skip
+def test_ranges_that_no_pool_has_are_named_by_block_and_log(column, values, error, said) -> None:
+    with pytest.raises(error, match=said):
+        changes(**{column: values})
 
 
 def test_time_never_runs_backwards() -> None:

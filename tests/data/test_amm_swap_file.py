@@ -166,7 +166,10 @@ def test_ranges_without_the_mint_are_refused():
 def test_a_range_off_the_spacing_is_refused():
     ranges = made.range_table()
     ranges.loc[0, "tick_lower"] = 240_001
-    with pytest.raises(TickError, match="tick 240001 is off the spacing of 60"):
+    with pytest.raises(
+        TickError,
+        match=r"change at block 12399991, log 0 is none of WBTC/WETH 0.3%: tick 240001 is off the spacing of 60",
+    ):
         check_ranges(log_of(ranges=ranges))
 
 

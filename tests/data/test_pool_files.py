@@ -157,6 +157,12 @@ def test_another_protocol_share_than_the_pools_is_refused(folder):
     assert source("pool_events", folder, events="share.csv", pool={**WBTC, "protocol0": 4}).load(NOWHERE)
 
 
+def test_a_protocol_share_that_is_no_number_is_refused(folder):
+    with_row(folder, "words.csv", tx_type="SET_FEE_PROTOCOL", amount0="four", amount1="0")
+    with pytest.raises(SourceError, match="words.csv: column 'amount0' holds 'four' at row 400"):
+        source("pool_events", folder, events="words.csv").load(NOWHERE)
+
+
 def test_flash_loans_are_told_in_the_notes(folder):
     with_row(folder, "flash.csv", tx_type="FLASH", amount0="4", amount1="0")
     assert "Fees of 1 flash loans" in source("pool_events", folder, events="flash.csv").load(NOWHERE).notes[0]
