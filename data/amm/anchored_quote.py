@@ -92,37 +92,31 @@ def compare_quotes(made: Simulation, ticks: tuple[int, int], late: int = 1) -> t
         late: looks by which the anchored quote sees the reference late, 0 or more.
 
     Raises:
+        TickError: when the pool has no such range.
         PoolError: when no noise trader came, the range does not hold the first reference price, or ``late`` is below 0.
     """
-    pool = made.log.pool
-    pool.check_range(*ticks)
+    _check(made, ticks, late)
+    fee = made.log.pool.fee
+    anchors = made.look_roots[np.maximum(np.arange(len(made.look_roots)) - late, 0)]
+    orders = _noise(made)
+    quoted = anchors[_look(made, orders.times)]
+    reached = _after(quoted, orders, fee)
+    moves = _in_order(_chases(made, anchors), _Moves(orders.times, quoted, reached))
+    on_curve, anchored = partial(_on_curve, made), partial(_anchored, made, moves)
+    return (
+        _goals("curve", made, ticks, on_curve, _trader_bps(made, orders, _average_prices(orders, fee))),
+        _goals("anchored", made, ticks, anchored, _trader_bps(made, orders, quoted * reached)),
+    )
+
+
+def _check(made: Simulation, ticks: tuple[int, int], late: int) -> None:
+    made.log.pool.check_range(*ticks)
     if late < 0:
         raise PoolError(f"late was {late} looks; it must be 0 or more")
     if not made.is_noise.any():
         raise PoolError("no noise trader came; slippage needs at least one")
     if not sqrt_of(ticks[0]) < made.look_roots[0] < sqrt_of(ticks[1]):
         raise PoolError(f"range {ticks[0]} to {ticks[1]} does not hold the first reference price")
-    anchors = made.look_roots[np.maximum(np.arange(len(made.look_roots)) - late, 0)]
-    orders = _noise(made)
-    quoted = anchors[_look(made, orders.times)]
-    reached = _after(quoted, orders, pool.fee)
-    moves = _in_order(_chases(made, anchors), _Moves(orders.times, quoted, reached))
-    return (
-        _goals(
-            "curve",
-            made,
-            ticks,
-            partial(_on_curve, made),
-            _trader_bps(made, orders, _average_prices(orders, pool.fee)),
-        ),
-        _goals(
-            "anchored",
-            made,
-            ticks,
-            partial(_anchored, made, moves),
-            _trader_bps(made, orders, quoted * reached),
-        ),
-    )
 
 
 def _goals(

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from data.amm.pool import Pool, sqrts_of
+from data.amm.pool import MAX_TICK, Pool, sqrts_of
 from data.amm.tables import instants, numbers, require
 from data.errors import PoolError, SourceError
 from data.panel import Floats, Panel, Times
@@ -42,6 +42,7 @@ def minute_bars(table: pd.DataFrame, pool: Pool) -> Panel:
     _check_minutes(times)
     is_outside = (lowest > np.minimum(opened, closed)) | (highest < np.maximum(opened, closed))
     _refuse(times, is_outside, "open or close outside its extremes")
+    _refuse(times, (lowest < -MAX_TICK) | (highest > MAX_TICK), f"a tick outside {-MAX_TICK} to {MAX_TICK}")
     _refuse(times, (in0 < 0) | (in1 < 0), "an amount paid in below 0")
     _refuse(times, ~(liquidity > 0), "no liquidity")
     opens, high, low, close = (pool.prices(sqrts_of(ticks)) for ticks in (opened, highest, lowest, closed))

@@ -86,21 +86,11 @@ def range_changes(
         PoolError: when a range holds less than nothing.
     """
     require(table, _RANGES)
-    blocks, held = _blocks(table), numbers(table, "liquidity")
-    lower, upper = numbers(table, "tick_lower"), numbers(table, "tick_upper")
+    blocks = _blocks(table)
+    lower, upper, held = (numbers(table, name) for name in ("tick_lower", "tick_upper", "liquidity"))
     ranges = pd.DataFrame({"block": blocks, "lower": lower, "upper": upper, "held": held})
-    held = _without_dust(ranges)
-    if (held < 0).any():
-        row = int(np.argmax(held < 0))
-        raise PoolError(
-            f"the range {lower[row]:.0f} to {upper[row]:.0f} holds {held[row]:g} at block {blocks[row]}; allowed: 0 or more"
-        )
-    if (again := ranges.duplicated(["block", "lower", "upper"])).any():
-        row = int(np.argmax(again))
-        raise EventOrderError(
-            f"the range {lower[row]:.0f} to {upper[row]:.0f} has two rows in block {blocks[row]}; allowed: one, what it holds after it"
-        )
-    ranges["held"] = held
+    ranges["held"] = _without_dust(ranges)
+    _check_held(ranges)
     change = ranges.groupby(["lower", "upper"])["held"].diff().fillna(ranges["held"]).to_numpy()
     is_change = change != 0
     first, stop = (np.searchsorted(swap_blocks, blocks, side=side) for side in ("left", "right"))
@@ -118,6 +108,20 @@ def _without_dust(ranges: pd.DataFrame) -> Floats:
     """Return what ranges hold, with 0 for what sums of floats leave of an emptied one."""
     most = ranges["held"].abs().groupby([ranges["lower"], ranges["upper"]]).cummax()
     return np.asarray(ranges["held"].where(ranges["held"].abs() > _DUST * most, 0.0), np.float64)
+
+
+def _check_held(ranges: pd.DataFrame) -> None:
+    """Raise where a range holds less than nothing, or has two rows in one block."""
+    if (short := ranges["held"] < 0).any():
+        row = ranges.iloc[int(np.argmax(short))]
+        raise PoolError(
+            f"the range {row.lower:.0f} to {row.upper:.0f} holds {row.held:g} at block {row.block:.0f}; allowed: 0 or more"
+        )
+    if (again := ranges.duplicated(["block", "lower", "upper"])).any():
+        row = ranges.iloc[int(np.argmax(again))]
+        raise EventOrderError(
+            f"the range {row.lower:.0f} to {row.upper:.0f} has two rows in block {row.block:.0f}; allowed: one, what it holds after it"
+        )
 
 
 def _blocks(table: pd.DataFrame) -> Counts:

@@ -53,6 +53,7 @@ def test_buying_the_base_is_a_flow_above_0():
     ("name", "value", "error", "words"),
     [
         ("closeTick", 300_000.0, PoolError, "00:06:00.* has open or close outside its extremes"),
+        ("highestTick", 900_000.0, PoolError, "00:06:00.* has a tick outside -887272 to 887272"),
         ("inAmount0", -5, PoolError, "00:06:00.* has an amount paid in below 0"),
         ("currentLiquidity", 0, PoolError, "00:06:00.* has no liquidity"),
         ("netAmount1", "x", SourceError, "'netAmount1' holds 'x' at row 5"),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from data.amm.event_file import event_log
-from data.amm.event_log import CollectEvent, EventLog
+from data.amm.event_log import EventLog
 from data.amm.pool import Pool
 from data.amm.tables import read_table
 from data.amm.trip_fees import trip_fees
@@ -21,19 +21,6 @@ WIDE, NARROW = logs.WIDE, logs.NARROW
 TRADES = (("swap", 10**17, True, None), ("swap", 3 * 10**17, False, None))
 
 
-def with_collect_beside_burn(actions):
-    """The log of some actions, each collect in the block of the burn before it."""
-    log = logs.told(actions)
-    events, times = list(log.events), log.times.copy()
-    for row, event in enumerate(events):
-        if isinstance(event, CollectEvent):
-            block = events[row - 1].block
-            rest = (event.tick_lower, event.tick_upper, event.amount0, event.amount1, event.owner)
-            events[row] = CollectEvent(block, 4, *rest)
-            times[row] = times[row - 1]
-    return EventLog(times, tuple(events), log.start_sqrt_x96, log.is_whole)
-
-
 def one_trip(*inside, before=(), after=()):
     actions = [
         ("mint", WIDE, 10**21),
@@ -44,7 +31,7 @@ def one_trip(*inside, before=(), after=()):
         ("collect", NARROW),
         *after,
     ]
-    return with_collect_beside_burn(actions)
+    return logs.collected_at_once(actions)
 
 
 def test_the_formula_says_what_the_contract_paid():

@@ -1,5 +1,7 @@
 """Logs made by the exact pool itself: what it did with orders, mints, burns and collects, as a chain would have told it."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from data.amm.event_log import CollectEvent, EventLog, LiquidityEvent, SwapEvent
@@ -38,6 +40,17 @@ def told(actions=ACTIONS, pool=POOL, start=START):
         events.append(event)
     times = np.datetime64("2024-01-01", "ns") + np.timedelta64(12, "s") * np.arange(len(events))
     return EventLog(times, tuple(events), start, is_whole=True)
+
+
+def collected_at_once(actions):
+    """The log of some actions, each collect in the block of the burn before it."""
+    log = told(actions)
+    events, times = list(log.events), log.times.copy()
+    for row, event in enumerate(events):
+        if isinstance(event, CollectEvent):
+            events[row] = replace(event, block=events[row - 1].block, log_index=4)
+            times[row] = times[row - 1]
+    return EventLog(times, tuple(events), log.start_sqrt_x96, log.is_whole)
 
 
 def rewritten(log, rows, **changed):
