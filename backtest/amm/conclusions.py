@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 
 from backtest.amm.contest import Contest
-from backtest.amm.inference import BLOCK, RESAMPLES
+from backtest.amm.inference import BLOCK, FEWEST, RESAMPLES
+from backtest.amm.rebalance import REFUSED
 from backtest.amm.spec import PASSIVE
 from backtest.table_rows import Row, rows_by
 
@@ -20,6 +21,8 @@ def verdict_of(contest: Contest, tables: Mapping[str, pd.DataFrame]) -> dict[str
     beside = rows_by(tables["paired"], "lane")
     if (label,) in beside:
         sentences.append(_paired_sentence(label, beside[label,]))
+    if (refused := _refused_sentence(tables["actions"], label)) is not None:
+        sentences.append(refused)
     if (static := _static_sentence(statements[statements["lane"] == label])) is not None:
         sentences.append(static)
     positive = [each["lane"] for each in rows.values() if each["net_bps"] > 0 and not each["is_upper_bound"]]
@@ -47,10 +50,21 @@ def _parts_sentence(row: Row) -> str:
 
 def _paired_sentence(label: str, row: Row) -> str:
     shown = "which is not shown to differ" if row["contains_zero"] else "which is shown to differ"
+    if row["windows"] < FEWEST:
+        shown = f"which shows nothing in fewer than {FEWEST} windows"
     return (
         f"On the same swaps it made {row['difference_bps']:+.1f} bp a window more than {row['against']} (interval "
         f"{row['low']:+.1f} to {row['high']:+.1f}), {shown}."
     )
+
+
+def _refused_sentence(actions: pd.DataFrame, label: str) -> str | None:
+    """Say how often the account could not do what was decided, and why it first could not."""
+    own = actions[actions["lane"] == label]
+    refused = own[own["kind"] == REFUSED]
+    if refused.empty:
+        return None
+    return f"{len(refused)} of its {len(own)} decisions to move could not be carried out; the first: {refused['reason'].iloc[0]}."
 
 
 def _static_sentence(own: pd.DataFrame) -> str | None:

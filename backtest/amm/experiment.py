@@ -121,8 +121,10 @@ def _trials(contest: Contest, equity: pd.DataFrame, run: str) -> list[Trial]:
 
 
 def _trial(contest: Contest, label: str, own: pd.DataFrame, run: str) -> Trial:
+    """Return a policy as a trial; settings that change nothing it does make no other one of it."""
     settings = contest.spec.resolved() | {"policies": LIQUIDITY_POLICIES.describe(contest.policies[label])}
-    settings.pop("name")
+    for name in ("name", "frontier", "placebos"):
+        settings.pop(name)
     key = trial_key(contest.spec.data.identity())
     curves = [each["equity"].to_numpy(np.float64) for _, each in own.groupby("fold")]
     returns = np.concatenate([curve[1:] / curve[:-1] - 1.0 for curve in curves])

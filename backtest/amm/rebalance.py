@@ -15,6 +15,9 @@ from data.amm.pool import Pool
 _DUST = 1e-12
 """Share of an account that is too little to open a position with."""
 
+REFUSED = "refused"
+"""Kind of an action that the account could not do."""
+
 
 @dataclass(frozen=True)
 class PoolAction:
@@ -91,7 +94,7 @@ def rebalance(
         )
         reason = decision.reason
     except RefusedError as refused:
-        after, kind, reason = account, "refused", str(refused)
+        after, kind, reason = account, REFUSED, str(refused)
     return replace(after, pending=None), PoolAction(
         decided=decision.cutoff,
         executed=executed,

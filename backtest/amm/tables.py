@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from backtest.amm.contest import Contest, Judged, WindowOutcome
+from backtest.amm.rebalance import REFUSED
 from backtest.amm.selection import action_entropy, selection_verdict
 from backtest.amm.statement import Statement, in_currency, statement
 from backtest.amm.walk import Played
@@ -82,7 +83,7 @@ def _ranges(pool: Pool, judged: Sequence[Judged], fold: int, end: np.datetime64)
 def _open_ranges(
     pool: Pool, lane: str, fold: int, played: Played, end: np.datetime64
 ) -> Iterable[tuple[Any, ...]]:
-    done = [each for each in played.actions if each.kind != "refused"]
+    done = [each for each in played.actions if each.kind != REFUSED]
     until = [*(each.executed for each in done), end][1:]
     for action, stop in zip(done, until, strict=True):
         for wanted in action.ranges:

@@ -9,7 +9,7 @@ from backtest.amm.expectation import change_variance, expected_stay, forecast_ba
 from backtest.amm.policies.base import AbstractLiquidityPolicy, PoolView, RangeDecision, WantedRange
 from backtest.amm.policies.wanted import tried, unchanged
 from backtest.amm.ranges import range_of_width
-from backtest.amm.rebalance import rebalance
+from backtest.amm.rebalance import REFUSED, rebalance
 from backtest.errors import EngineError
 from data.registry import spec
 from forecast.liquidity import LiquidityForecast
@@ -113,7 +113,7 @@ class Plan(AbstractLiquidityPolicy):
         liquidity = float(view.history.panel.field("liquidity")[-1, 0])
         wanted = RangeDecision(view.history.cutoff, ranges, converts=bool(ranges))
         after, done = rebalance(view.account, wanted, wanted.cutoff, liquidity, view.terms)
-        if done.kind == "refused":
+        if done.kind == REFUSED:
             return None
         span = forecast_bars(forecast, view.history.clock)
         counted = min(span, view.remaining_bars)
