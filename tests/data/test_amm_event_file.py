@@ -11,7 +11,6 @@ import pytest
 from data.amm.event_file import event_log
 from data.amm.event_log import CollectEvent, LiquidityEvent, SwapEvent
 from data.amm.log_checks import check_swaps
-from data.amm.pool import Pool
 from data.amm.tables import read_table
 from data.errors import EventGapError, EventOrderError, PoolError, SourceError
 
@@ -21,7 +20,6 @@ made = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(made)
 
 DAY = "amm/eth_usdc_weth_005_2024-01-05_events.csv.gz"
-USDC = Pool(token0="USDC", token1="WETH", decimals0=6, decimals1=18, fee_pips=500, quote="token0")
 
 
 def test_rows_become_exact_events():
@@ -135,20 +133,19 @@ def test_a_swap_missing_between_two_usable_ticks_is_found():
 
 
 @pytest.mark.shared_data
-def test_a_real_day_is_read_to_the_last_integer(shared_data):
-    log = event_log(read_table(shared_data / DAY))
-    kinds = [type(event) for event in log.events]
-    mints = [event.is_mint for event in log.events if isinstance(event, LiquidityEvent)]
+def test_a_real_day_is_read_to_the_last_integer(real_day, usdc_weth):
+    kinds = [type(event) for event in real_day.events]
+    mints = [event.is_mint for event in real_day.events if isinstance(event, LiquidityEvent)]
     assert (kinds.count(SwapEvent), sum(mints), len(mints) - sum(mints), kinds.count(CollectEvent)) == (
         6046,
         54,
         69,
         65,
     )
-    swaps = log.to_pool_log(USDC).swaps
-    check_swaps(swaps, USDC, 0.0)
+    swaps = real_day.to_pool_log(usdc_weth).swaps
+    check_swaps(swaps, usdc_weth, 0.0)
     assert len(swaps) == 6045
-    assert USDC.price(swaps.sqrt_after[0]) == pytest.approx(2270, abs=5)
+    assert usdc_weth.price(swaps.sqrt_after[0]) == pytest.approx(2270, abs=5)
 
 
 @pytest.mark.shared_data

@@ -9,12 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.amm.event_file import event_log
 from data.amm.event_log import EventLog, LiquidityEvent, SwapEvent
 from data.amm.exact_replay import replay, replay_steps
 from data.amm.exact_tick_map import inferred_ticks
-from data.amm.pool import Pool
-from data.amm.tables import read_table
 from data.amm.tick_table import TickTable
 from data.errors import PoolError, TickError
 
@@ -164,17 +161,15 @@ def test_range_off_the_spacing_is_refused_before_anything_is_replayed():
 
 
 @pytest.mark.shared_data
-def test_a_real_day_is_reproduced_but_where_ticks_were_never_seen(shared_data):
-    pool = Pool(token0="USDC", token1="WETH", decimals0=6, decimals1=18, fee_pips=500, quote="token0")
-    log = event_log(read_table(shared_data / "amm" / "eth_usdc_weth_005_2024-01-05_events.csv.gz"))
-    ticks = inferred_ticks(log, pool)
-    found = replay(log, pool, ticks.table)
+def test_a_real_day_is_reproduced_but_where_ticks_were_never_seen(real_day, usdc_weth):
+    ticks = inferred_ticks(real_day, usdc_weth)
+    found = replay(real_day, usdc_weth, ticks.table)
     assert (found.swaps, found.reproduced) == (6045, 6035)
     assert found.modes == {"exact_in": 5230, "exact_out": 614, "price_limit": 191}
     assert Counter(finding.kind for finding in found.findings) == {"swap": 10}, "no mint, burn or collect"
-    changes = [event for event in log.events if isinstance(event, LiquidityEvent)]
+    changes = [event for event in real_day.events if isinstance(event, LiquidityEvent)]
     assert len(changes) == 123
-    for step in replay_steps(log, pool, ticks.table):
+    for step in replay_steps(real_day, usdc_weth, ticks.table):
         if step.finding is not None:
             low, high = sorted((step.before.tick, step.after.tick))
             assert isinstance(step.event, SwapEvent)

@@ -169,13 +169,14 @@ NUMBERS = ("amount0", "amount1", "sqrtAfterX96", "tickAfter", "feeGrowth0DeltaX1
 
 
 @pytest.mark.shared_data
-def test_five_hundred_real_swaps_are_reproduced_to_the_wei(shared_data):
-    pool = Pool(token0="USDC", token1="WETH", decimals0=6, decimals1=18, fee_pips=500, quote="token0")
+def test_five_hundred_real_swaps_are_reproduced_to_the_wei(shared_data, usdc_weth):
     with (shared_data / "amm" / "usdc_weth_005_exact_swaps_500.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 500
     for row in rows:
-        start = pool_at(pool, int(row["sqrtBeforeX96"]), int(row["liquidity"]), tick=int(row["tickBefore"]))
+        start = pool_at(
+            usdc_weth, int(row["sqrtBeforeX96"]), int(row["liquidity"]), tick=int(row["tickBefore"])
+        )
         limit = int(row["sqrtLimitX96"]) if row["sqrtLimitX96"] else None
         order = SwapOrder(int(row["amountSpecified"] or 1 << 200), row["zeroForOne"] == "1", limit)
         after, done = swap(start, order)

@@ -8,12 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.amm.event_file import event_log
 from data.amm.event_log import EventLog, SwapEvent
 from data.amm.exact_replay import replay_steps
 from data.amm.exact_tick_map import UnseenStretch, inferred_ticks
-from data.amm.pool import Pool
-from data.amm.tables import read_table
 from data.errors import PoolError
 
 ORACLES = Path(__file__).resolve().parents[1] / "oracles"
@@ -121,14 +118,13 @@ def test_events_before_the_first_swap_are_part_of_the_past():
 
 
 @pytest.mark.shared_data
-def test_a_real_day_gives_away_its_ticks_without_a_conflict(shared_data):
-    pool = Pool(token0="USDC", token1="WETH", decimals0=6, decimals1=18, fee_pips=500, quote="token0")
-    log = event_log(read_table(shared_data / "amm" / "eth_usdc_weth_005_2024-01-05_events.csv.gz"))
-    found = inferred_ticks(log, pool)
+def test_a_real_day_gives_away_its_ticks_without_a_conflict(real_day, usdc_weth):
+    found = inferred_ticks(real_day, usdc_weth)
     assert found.conflicts == ()
     assert len(found.solved) == 36
     assert [(each.first, each.last) for each in found.unseen] == [(198_980, 198_990), (199_320, 199_340)]
-    rows = [row for row, event in enumerate(log.events) if isinstance(event, SwapEvent)]
-    broken = replace(log.events[rows[3000]], liquidity=log.events[rows[3000]].liquidity + 1)
-    events = (*log.events[: rows[3000]], broken, *log.events[rows[3000] + 1 :])
-    assert inferred_ticks(EventLog(log.times, events), pool).conflicts[0].message.count(broken.where) == 1
+    rows = [row for row, event in enumerate(real_day.events) if isinstance(event, SwapEvent)]
+    broken = replace(real_day.events[rows[3000]], liquidity=real_day.events[rows[3000]].liquidity + 1)
+    events = (*real_day.events[: rows[3000]], broken, *real_day.events[rows[3000] + 1 :])
+    (conflict,) = inferred_ticks(EventLog(real_day.times, events), usdc_weth).conflicts
+    assert conflict.message.count(broken.where) == 1

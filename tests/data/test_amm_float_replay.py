@@ -181,16 +181,15 @@ def test_bad_inputs_are_refused():
 
 
 @pytest.mark.shared_data
-def test_real_swaps_within_one_liquidity_are_those_of_the_chain(shared_data):
+def test_real_swaps_within_one_liquidity_are_those_of_the_chain(shared_data, usdc_weth):
     rows = pd.read_csv(shared_data / "amm" / "usdc_weth_005_exact_swaps_500.csv", dtype=str)
     rows = rows[rows["mode"] != "priceLimit"]
-    pool = Pool(token0="USDC", token1="WETH", decimals0=6, fee_pips=500, quote="token0")
     for row in rows.itertuples():
         liquidity, tick = float(row.liquidity), int(row.tickBefore)
         ticks = map_of((tick // 10 * 10 - 10_000, tick // 10 * 10 + 10_000, liquidity))
         amount = float(row.amountSpecified)
         found = one(
-            amount, row.zeroForOne == "1", start=int(row.sqrtBeforeX96) / 2**96, pool=pool, ticks=ticks
+            amount, row.zeroForOne == "1", start=int(row.sqrtBeforeX96) / 2**96, pool=usdc_weth, ticks=ticks
         )
         assert found.sqrt_after[0] == pytest.approx(int(row.sqrtAfterX96) / 2**96, rel=1e-11)
         assert found.amount0[0] == pytest.approx(float(row.amount0), rel=1e-9, abs=2.0)

@@ -9,13 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.amm.event_file import event_log
 from data.amm.event_log import LiquidityEvent, SwapEvent
 from data.amm.exact_pool import new_pool, pool_at
 from data.amm.exact_swap import SwapOrder, settled, swap
 from data.amm.input_recovery import is_down, limit_order, recovered_order
-from data.amm.pool import Pool
-from data.amm.tables import read_table
 from data.amm.tick_math import Q96, sqrt_at_tick
 
 ORACLES = Path(__file__).resolve().parents[1] / "oracles"
@@ -90,14 +87,12 @@ def test_where_nothing_flowed_the_price_tells_the_way():
 
 
 @pytest.mark.shared_data
-def test_every_real_swap_at_constant_liquidity_is_reproduced_and_its_mode_is_known(shared_data):
-    pool = Pool(token0="USDC", token1="WETH", decimals0=6, decimals1=18, fee_pips=500, quote="token0")
-    log = event_log(read_table(shared_data / "amm" / "eth_usdc_weth_005_2024-01-05_events.csv.gz"))
+def test_every_real_swap_at_constant_liquidity_is_reproduced_and_its_mode_is_known(real_day, usdc_weth):
     before, active, modes = None, 0, Counter()
-    for event in log.events:
+    for event in real_day.events:
         if isinstance(event, SwapEvent):
             if before is not None and event.liquidity == active:
-                start = pool_at(pool, before.sqrt_x96, active, tick=before.tick)
+                start = pool_at(usdc_weth, before.sqrt_x96, active, tick=before.tick)
                 found = recovered_order(start, event)
                 modes[found.mode if found is not None else None] += 1
             before, active = event, event.liquidity

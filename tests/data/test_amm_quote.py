@@ -144,13 +144,12 @@ def test_a_quote_needs_a_price_and_the_mints():
 
 
 @pytest.mark.shared_data
-def test_quotes_of_real_swaps_are_what_the_chain_charged(shared_data):
+def test_quotes_of_real_swaps_are_what_the_chain_charged(shared_data, usdc_weth):
     rows = pd.read_csv(shared_data / "amm" / "usdc_weth_005_exact_swaps_500.csv", dtype=str)
     rows = rows[(rows["mode"] == "exactIn") & (rows["zeroForOne"] == "0")].head(50)
-    pool = Pool(token0="USDC", token1="WETH", decimals0=6, fee_pips=500, quote="token0")
     for row in rows.itertuples():
         tick, held = int(row.tickBefore) // 10 * 10, float(row.liquidity)
         ticks = TickMap.of_ranges(np.array([tick - 10_000]), np.array([tick + 10_000]), np.array([held]))
         size = float(row.amount1) * 1e-18
-        found = quote(pool, ticks, int(row.sqrtBeforeX96) / 2**96, Trade(side="sell", size=size))
+        found = quote(usdc_weth, ticks, int(row.sqrtBeforeX96) / 2**96, Trade(side="sell", size=size))
         assert found.received == pytest.approx(-float(row.amount0) * 1e-6, rel=1e-9, abs=2e-6)

@@ -5,12 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from data.amm.event_file import event_log
 from data.amm.exact_replay import replay_steps
 from data.amm.exact_tick_map import inferred_ticks
-from data.amm.pool import Pool
 from data.amm.round_trips import round_trips
-from data.amm.tables import read_table
 
 ORACLES = Path(__file__).resolve().parents[1] / "oracles"
 
@@ -64,13 +61,11 @@ def test_a_collect_in_another_block_is_not_taken_for_the_burns():
 
 
 @pytest.mark.shared_data
-def test_fees_of_a_real_day_are_those_collected_on_chain(shared_data):
-    pool = Pool(token0="USDC", token1="WETH", decimals0=6, decimals1=18, fee_pips=500, quote="token0")
-    log = event_log(read_table(shared_data / "amm" / "eth_usdc_weth_005_2024-01-05_events.csv.gz"))
-    trips = round_trips(log)
+def test_fees_of_a_real_day_are_those_collected_on_chain(real_day, usdc_weth):
+    trips = round_trips(real_day)
     assert len(trips) == 36
-    steps = list(replay_steps(log, pool, inferred_ticks(log, pool).table))
-    first = len(log) - len(steps)
+    steps = list(replay_steps(real_day, usdc_weth, inferred_ticks(real_day, usdc_weth).table))
+    first = len(real_day) - len(steps)
     for trip in trips:
         assert exact_fees(trip, steps, first) == (trip.fees0, trip.fees1), "to the wei"
     assert sum(trip.fees0 + trip.fees1 > 0 for trip in trips) == 35

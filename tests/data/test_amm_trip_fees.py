@@ -6,10 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.amm.event_file import event_log
 from data.amm.event_log import EventLog
-from data.amm.pool import Pool
-from data.amm.tables import read_table
 from data.amm.trip_fees import trip_fees
 
 _PATH = Path(__file__).parents[1] / "oracles" / "exact_logs.py"
@@ -56,10 +53,8 @@ def test_a_position_minted_before_any_price_is_known_is_left_out():
 
 
 @pytest.mark.shared_data
-def test_on_a_real_day_the_formula_is_right_to_a_few_parts_in_a_million(shared_data):
-    pool = Pool(token0="USDC", token1="WETH", decimals0=6, decimals1=18, fee_pips=500, quote="token0")
-    log = event_log(read_table(shared_data / "amm" / "eth_usdc_weth_005_2024-01-05_events.csv.gz"))
-    errors = np.abs([fees.error for fees in trip_fees(log, pool) if fees.collected])
+def test_on_a_real_day_the_formula_is_right_to_a_few_parts_in_a_million(real_day, usdc_weth):
+    errors = np.abs([fees.error for fees in trip_fees(real_day, usdc_weth) if fees.collected])
     assert len(errors) == 35
     assert errors.max() < 5e-6
     assert np.median(errors) < 2.5e-10
