@@ -1,6 +1,8 @@
 """Anchored quote: the paper's goals under the curve and under an anchored quote, by hand and by what must hold."""
 
+import importlib.util
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -137,3 +139,16 @@ def test_what_cannot_be_compared_is_named(made):
         compare_quotes(made, (1, 60))
     with pytest.raises(PoolError, match="no noise trader came"):
         compare_quotes(world(24, noise_per_day=0), made.log.pool.full_range)
+
+
+def test_the_study_shows_every_width_under_both_quotes():
+    path = Path(__file__).resolve().parents[2] / "scripts" / "studies" / "amm_anchored_quote.py"
+    spec = importlib.util.spec_from_file_location("amm_anchored_quote", path)
+    study = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(study)
+    made = study.made_world(days=10)
+    lines = study.table(made).splitlines()
+    assert len(lines) == 1 + len(study.WIDTHS) * (1 + len(study.LATE))
+    assert len({len(each) for each in lines}) == 1
+    low, high = study.ticks_around(made, 0.25)
+    assert (high - low) * math.log(1.0001) == pytest.approx(math.log(1.25), abs=60 * 1e-4)
