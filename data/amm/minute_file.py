@@ -3,7 +3,7 @@
 The columns are those of zelos-demeter: ``timestamp`` (UTC, the start of the minute), ``netAmount0``, ``netAmount1`` (into the
 pool), ``openTick``, ``closeTick``, ``lowestTick``, ``highestTick``, ``inAmount0``, ``inAmount1`` (paid in, fee included) and
 ``currentLiquidity``. Bars hold no path: how often the price went to and fro inside a minute is lost, so what a narrow range
-earned cannot be known from them (measured on USDC/WETH: 38 % too little at +-0.1 %). They serve for prices and volumes.
+earned cannot be known from them (measured on USDC/WETH: 35 % too little at +-0.1 %). They serve for prices and volumes.
 """
 
 import numpy as np

@@ -116,7 +116,7 @@ class Pool:
         Raises:
             TickError: when the range is inverted, off the tick spacing or beyond the outermost usable tick.
         """
-        last = MAX_TICK // self.spacing * self.spacing
+        least, most = self.full_range
         if lower >= upper:
             raise TickError(f"range was {lower} to {upper}; the lower tick must be below the upper one")
         for tick in (lower, upper):
@@ -125,8 +125,8 @@ class Pool:
                 raise TickError(
                     f"tick {tick} is off the spacing of {self.spacing}; nearest: {down} and {down + self.spacing}"
                 )
-            if abs(tick) > last:
-                raise TickError(f"tick {tick} is outside the pool; allowed: {-last} to {last}")
+            if not least <= tick <= most:
+                raise TickError(f"tick {tick} is outside the pool; allowed: {least} to {most}")
 
     @property
     def full_range(self) -> tuple[int, int]:

@@ -97,7 +97,7 @@ class SwapPath(EventTable):
         sqrt_after: (N,) root price after it; the next swap begins there.
         amount0: (N,) raw token0 into the pool, negative out of it.
         amount1: (N,) raw token1 into the pool, negative out of it.
-        liquidity: (N,) active liquidity after the swap, raw units.
+        liquidity: (N,) active liquidity after the swap, raw units; NaN where nobody needs it.
     """
 
     what: ClassVar[str] = "swap"
