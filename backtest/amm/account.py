@@ -16,7 +16,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,8 @@ from backtest.errors import EngineError
 from data.amm.pool import Pool, sqrt_of
 from data.panel import Floats, as_time, read_only
 from data.registry import plain, validated
+
+Amount = TypeVar("Amount", float, Floats)
 
 VERSION = 1
 """Layout of a stored account; a reader refuses any other."""
@@ -209,7 +211,7 @@ class PoolAccount:
         return float(cash + units * self.marks[0])
 
 
-def whole_tokens(pool: Pool, amount0: float, amount1: float) -> tuple[float, float]:
+def whole_tokens(pool: Pool, amount0: Amount, amount1: Amount) -> tuple[Amount, Amount]:
     """Return raw amounts as whole quote and whole base tokens."""
     whole0, whole1 = amount0 * 10.0**-pool.decimals0, amount1 * 10.0**-pool.decimals1
     return (whole1, whole0) if pool.quote == "token1" else (whole0, whole1)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from backtest.amm import kernel
-from backtest.amm.account import PoolAccount, PoolPosition
+from backtest.amm.account import Amount, PoolAccount, PoolPosition, whole_tokens
 from backtest.amm.policies.base import RangeDecision
 from backtest.amm.rebalance import PoolAction, check_decision, rebalance
 from backtest.amm.terms import PoolTerms
@@ -320,11 +320,8 @@ def _with_sums(account: PoolAccount, ranges: kernel.Open, **others: Any) -> Pool
     return replace(account, positions=positions, **sums, **others)
 
 
-def _worth(pool: Pool, amount0: Floats | float, amount1: Floats | float, prices: Floats) -> Floats:
-    scale0, scale1 = 10.0**-pool.decimals0, 10.0**-pool.decimals1
-    cash, units = (amount1 * scale1, amount0 * scale0)
-    if pool.quote == "token0":
-        cash, units = units, cash
+def _worth(pool: Pool, amount0: Amount, amount1: Amount, prices: Floats) -> Floats:
+    cash, units = whole_tokens(pool, amount0, amount1)
     return np.asarray(cash + units * prices)
 
 

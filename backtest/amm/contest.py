@@ -150,10 +150,10 @@ def _desk(contest: Contest, first: int, last: int) -> ForecastDesk:
 def _regular_forecasts(
     contest: Contest, label: str, window: JudgedWindow, desk: ForecastDesk
 ) -> list[LiquidityForecast]:
-    """Return a forecast every horizon (at least a day) of the test block whose truth lies in the history."""
+    """Return a forecast every horizon (at least a day) of the test block whose truth lies in it."""
     predict, history = desk.forecast(label), contest.history
     horizon = contest.forecasters[label].horizon
-    last = min(window.test.last, len(history.times)) - horizon
+    last = window.test.last - horizon
     assert predict is not None
     return [
         predict(history.until(cutoff), RandomStreams(contest.spec.seed, cutoff))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backtest.amm.account import PoolPosition
+from backtest.amm.ranges import liquidity_per_value, root_prices
 from data.amm.path import fee_growth
 from data.amm.pool import Pool, sqrt_of
 from data.amm.pool_log import SwapPath
@@ -46,17 +46,17 @@ def range_efficiency(
         TickError: when the range is inverted, off the tick spacing or outside the pool.
     """
     pool.check_range(*ticks)
-    low, high = (sqrt_of(tick) for tick in ticks)
+    low, high = root_prices(np.array(ticks)).tolist()
     paid = fee_growth(swaps, np.array([low, 0.0]), np.array([high, np.inf]), pool.rates)
     inside, everywhere = (pool.value(paid0, paid1, float(sqrt_prices[-1])) for paid0, paid1 in paid.tolist())
     share = inside / everywhere if everywhere > 0 else float("nan")
     at = float(sqrt_prices[0])
-    value = pool.value(*PoolPosition(*ticks, 1.0, 0.0, 0.0, np.datetime64("NaT", "ns")).amounts(at), at)
+    per_value = float(liquidity_per_value(pool, np.array([low]), np.array([high]), at)[0])
     return RangeEfficiency(
         concentration=concentration(ticks),
         in_range_share=float(np.mean((low <= sqrt_prices) & (sqrt_prices < high))),
         path_share=share,
-        path_per_capital=share * full_range_value(pool, at) / value,
+        path_per_capital=share * full_range_value(pool, at) * per_value,
     )
 
 

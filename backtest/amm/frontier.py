@@ -5,12 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from backtest.amm.account import PoolAccount
 from backtest.amm.advance import advance, place, start
 from backtest.amm.contest import Contest, WindowOutcome
 from backtest.amm.policies.base import RangeDecision
 from backtest.amm.terms import PoolCosts, PoolTerms
 from backtest.amm.walk import Played, pool_log
 from backtest.amm.windows import span_times
+from data.amm.pool_log import SwapPath
 
 ACTION_PARTS = ("mint_gas", "burn_gas", "swap_gas")
 
@@ -69,18 +71,14 @@ def replayed_net(
     capital: float,
 ) -> float:
     """Return net versus hold, in quote tokens, of given decisions on a window's swaps under other terms."""
-    span, history = outcome.window.test, contest.history
-    times, price = span_times(history, span), history.panel.field("sqrt_price")[span.first, 0]
-    swaps = pool_log(history).swaps.between(times[0], times[-1])
-    account, now = start(terms, capital, float(price), times[0]), times[0]
+    times, swaps = span_times(contest.history, outcome.window.test), pool_log(contest.history).swaps
+    price = contest.history.panel.field("sqrt_price")[outcome.window.test.first, 0]
+    account = start(terms, capital, float(price), times[0])
     for decision in decisions:
-        if decision.cutoff > now:
-            marks = times[(times > now) & (times <= decision.cutoff)]
-            account, now = (
-                advance(account, swaps.between(now, decision.cutoff), marks, terms).account,
-                decision.cutoff,
-            )
-        account = place(account, decision)
-    if now < times[-1]:
-        account = advance(account, swaps.between(now, times[-1]), times[times > now], terms).account
-    return account.net
+        account = place(_at(account, decision.cutoff, swaps, terms), decision)
+    return _at(account, times[-1], swaps, terms).net
+
+
+def _at(account: PoolAccount, time: np.datetime64, swaps: SwapPath, terms: PoolTerms) -> PoolAccount:
+    """Return the account at an instant."""
+    return account if time == account.time else advance(account, swaps, np.array([time]), terms).account

@@ -150,7 +150,11 @@ def _needs(
         value0, value1 = amount0 * market.price0, amount1 * market.price1
         wanted[0] += share * value0 / (value0 + value1)
         wanted[1] += share * value1 / (value0 + value1)
-    return Needs(held, (wanted[0], wanted[1]), *gas, quote=1 if freed.pool.quote == "token1" else 0)
+    return Needs(held, (wanted[0], wanted[1]), *gas, quote=_quote_side(freed.pool))
+
+
+def _quote_side(pool: Pool) -> int:
+    return 1 if pool.quote == "token1" else 0
 
 
 def _paid(freed: PoolAccount, conversion: Conversion, gas: float, market: Market) -> PoolAccount:
@@ -158,7 +162,7 @@ def _paid(freed: PoolAccount, conversion: Conversion, gas: float, market: Market
     idle, prices = [freed.idle0, freed.idle1], (market.price0, market.price1)
     idle[conversion.side] -= conversion.given / prices[conversion.side]
     idle[1 - conversion.side] += conversion.received / prices[1 - conversion.side]
-    quote = 1 if freed.pool.quote == "token1" else 0
+    quote = _quote_side(freed.pool)
     idle[quote] -= gas / prices[quote]
     return replace(
         freed,

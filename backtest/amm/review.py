@@ -5,20 +5,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backtest.amm.account import PoolAccount, PoolPosition
+from backtest.amm.account import PoolAccount
 from backtest.amm.advance import Advanced, advance, start_with_position
+from backtest.amm.contest import Contest, make_contest
 from backtest.amm.desk import ForecastDesk
-from backtest.amm.policies.base import LIQUIDITY_POLICIES, AbstractLiquidityPolicy, PoolView
+from backtest.amm.policies.base import AbstractLiquidityPolicy, PoolView
+from backtest.amm.ranges import liquidity_per_value, root_prices
 from backtest.amm.spec import LiquiditySpec
-from backtest.amm.statement import Statement, in_currency, statement
+from backtest.amm.statement import Statement, in_usd, statement
 from backtest.amm.suggestion import Suggestion, suggest
-from backtest.amm.terms import PoolTerms
 from backtest.amm.walk import pool_log
 from backtest.errors import EngineError
 from data.amm.pool import Pool, tick_of
 from data.errors import nearest
 from data.history import History
-from forecast.liquidity import LIQUIDITY_FORECASTERS
 from forecast.randomness import RandomStreams
 
 
@@ -85,7 +85,7 @@ def review(spec: LiquiditySpec, history: History, held: HeldPosition) -> Review:
         TickError: when the range is none of the pool's.
         EngineError: when no swap is known when it opens, or no bar ends after that.
     """
-    log, terms = pool_log(history), terms_of(spec, history)
+    log, terms = pool_log(history), make_contest(spec, history).terms
     known = log.swaps.until(held.opened)
     if not len(known):
         raise EngineError(
@@ -94,20 +94,20 @@ def review(spec: LiquiditySpec, history: History, held: HeldPosition) -> Review:
     marks = history.times[history.times > held.opened]
     if not len(marks):
         raise EngineError(f"no bar ends after {held.opened}; the last one ends at {history.cutoff}")
-    root = float(known.sqrt_after[-1])
-    liquidity = _liquidity(terms.pool, held, root)
+    root, ends = float(known.sqrt_after[-1]), root_prices(np.array(held.ticks))
+    liquidity = held.capital * float(liquidity_per_value(terms.pool, ends[:1], ends[1:], root)[0])
     opening = start_with_position(
         terms.pool, held.ticks, liquidity, root, held.opened, gas=spec.costs.mint_gas
     )
-    advanced = advance(opening, log.swaps.between(held.opened, marks[-1]), marks, terms)
+    advanced = advance(opening, log.swaps, marks, terms)
     made = statement(advanced.account)
-    return Review(opening, advanced.account, advanced, made, _in_usd(made, history))
+    return Review(opening, advanced.account, advanced, made, in_usd(made, history))
 
 
 def todays_suggestion(
-    spec: LiquiditySpec, history: History, account: PoolAccount, kind: str | None = None
+    spec: LiquiditySpec, history: History, account: PoolAccount, label: str | None = None
 ) -> tuple[str, Suggestion]:
-    """Return a policy's kind and what it would do with an account at the last bar.
+    """Return a policy's label and what it would do with an account at the last bar.
 
     Policy and forecaster are those of the experiment as it configures them, fitted to every bar there is.
 
@@ -115,49 +115,25 @@ def todays_suggestion(
         spec: the experiment.
         history: ends now.
         account: stands at the last bar's end.
-        kind: the policy; None takes the experiment's first that is no upper bound.
+        label: the policy; None takes the experiment's first that is no upper bound.
 
     Raises:
         EngineError: when the experiment has no such policy, or it looks at the future.
     """
-    name, policy = _policy(spec, kind)
-    forecasters = {LIQUIDITY_FORECASTERS.kind_of(each): each for each in reversed(spec.forecasters)}
-    predict = ForecastDesk(forecasters, history, spec.seed).forecast(policy.forecaster)
-    terms, rng = terms_of(spec, history), RandomStreams(spec.seed, history.cutoff)
-    fitted = policy.fit(history, terms, spec.capital, rng)
+    contest, rng = make_contest(spec, history), RandomStreams(spec.seed, history.cutoff)
+    name, policy = _policy(contest, label)
+    predict = ForecastDesk(contest.forecasters, history, spec.seed).forecast(policy.forecaster)
+    fitted = policy.fit(history, contest.terms, spec.capital, rng)
     forecast = None if predict is None else predict(history, rng)
-    view = PoolView(history, forecast, account, terms, spec.windows.bars)
+    view = PoolView(history, forecast, account, contest.terms, spec.windows.bars)
     return name, suggest(fitted, view, rng)
 
 
-def terms_of(spec: LiquiditySpec, history: History) -> PoolTerms:
-    """Return the pool of a history under the costs of an experiment.
-
-    Raises:
-        EngineError: when the history has no pool.
-    """
-    return PoolTerms(pool=pool_log(history).pool, costs=spec.costs, own_dilution=spec.own_dilution)
-
-
-def _policy(spec: LiquiditySpec, kind: str | None) -> tuple[str, AbstractLiquidityPolicy]:
+def _policy(contest: Contest, label: str | None) -> tuple[str, AbstractLiquidityPolicy]:
     honest = {
-        LIQUIDITY_POLICIES.kind_of(each): each for each in reversed(spec.policies) if not each.is_upper_bound
+        each: contest.policies[each] for each in contest.asked if not contest.policies[each].is_upper_bound
     }
-    if kind is None and honest:
-        kind = list(honest)[-1]
-    if kind not in honest:
-        raise EngineError(f"policy '{kind}' cannot suggest anything here{nearest(str(kind), honest)}")
-    return kind, honest[kind]
-
-
-def _liquidity(pool: Pool, held: HeldPosition, root: float) -> float:
-    """Return the liquidity that the capital buys in the range."""
-    unit = PoolPosition(*held.ticks, 1.0, 0.0, 0.0, held.opened)
-    return held.capital / pool.value(*unit.amounts(root), root)
-
-
-def _in_usd(made: Statement, history: History) -> Statement | None:
-    if "usd" not in history.panel.fields:
-        return None
-    price = float(history.panel.field("usd")[-1, 0])
-    return None if np.isnan(price) else in_currency(made, price, "USD")
+    asked = next(iter(honest), None) if label is None else label
+    if asked not in honest:
+        raise EngineError(f"policy '{asked}' cannot suggest anything here{nearest(str(asked), honest)}")
+    return asked, honest[asked]

@@ -10,6 +10,7 @@ import numpy as np
 from backtest.amm.account import PoolAccount
 from backtest.amm.advance import Advanced
 from backtest.amm.efficiency import full_range_value
+from data.history import History
 from data.panel import Floats
 
 YEAR_DAYS = 365.0
@@ -140,6 +141,14 @@ def in_currency(given: Statement, price: float, currency: str) -> Statement:
         currency: its name, as ``USD``.
     """
     return replace(given, currency=currency, **{name: getattr(given, name) * price for name in _MONEY})
+
+
+def in_usd(given: Statement, history: History) -> Statement | None:
+    """Return a statement in US dollars, at the price of the quote token known at its end; None where the data have none."""
+    if "usd" not in history.panel.fields:
+        return None
+    price = float(history.panel.until(given.end).field("usd")[-1, 0])
+    return None if np.isnan(price) else in_currency(given, price, "USD")
 
 
 def rewards(before: PoolAccount, advanced: Advanced) -> Floats:

@@ -9,7 +9,7 @@ import pandas as pd
 from backtest.amm.contest import Contest, Judged, WindowOutcome
 from backtest.amm.rebalance import REFUSED
 from backtest.amm.selection import action_entropy, selection_verdict
-from backtest.amm.statement import Statement, in_currency, statement
+from backtest.amm.statement import in_usd, statement
 from backtest.amm.walk import Played
 from backtest.amm.windows import span_times
 from data.amm.pool import Pool, sqrt_of
@@ -42,25 +42,18 @@ def _equity(judged: Judged, fold: int) -> pd.DataFrame:
 
 def _statement(contest: Contest, judged: Judged, fold: int) -> dict[str, Any]:
     made = statement(judged.played.state.account)
+    dollars = in_usd(made, contest.history)
     return {
         "lane": judged.lane,
         "fold": fold,
         "start": made.start,
         "end": made.end,
         **{name: getattr(made, name) for name in (*MONEY, *RATIOS)},
-        "net_usd": _net_in_usd(contest, made),
+        "net_usd": float("nan") if dollars is None else dollars.net,
         "entropy": action_entropy(judged.played.decisions),
         "selection": selection_verdict(judged.played.decisions),
         "chosen": judged.chosen,
     }
-
-
-def _net_in_usd(contest: Contest, made: Statement) -> float:
-    """Return net versus hold in USD at the statement's end; NaN where the data give no price of the quote token."""
-    panel = contest.history.panel
-    if "usd" not in panel.fields:
-        return float("nan")
-    return in_currency(made, float(panel.until(made.end).field("usd")[-1, 0]), "USD").net
 
 
 def _actions(pool: Pool, judged: Sequence[Judged], fold: int) -> pd.DataFrame:

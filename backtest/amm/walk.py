@@ -178,7 +178,7 @@ def _stride(lane: LiquidityLane, state: LiquidityState, history: History, left: 
 
 
 def _advanced(lane: LiquidityLane, account: PoolAccount, history: History, marks: Times) -> Advanced:
-    return advance(account, pool_log(history).swaps.between(account.time, marks[-1]), marks, lane.terms)
+    return advance(account, pool_log(history).swaps, marks, lane.terms)
 
 
 def pool_log(history: History) -> PoolLog:

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from backtest.amm.desk import ForecastDesk
 from backtest.amm.policies.base import LIQUIDITY_POLICIES, AbstractLiquidityPolicy
 from backtest.amm.ranges import liquidity_per_value
 from backtest.amm.terms import PoolCosts, PoolTerms
@@ -29,7 +30,6 @@ from data.history import History
 from data.panel import Floats
 from data.sources.pool_files import PoolSwapsSource
 from forecast.liquidity import LIQUIDITY_FORECASTERS
-from forecast.randomness import RandomStreams
 
 CAPITAL, COUNT, BARS = 100.0, 23, 720
 REFERENCE_BARS = BARS * 6450 / 6576
@@ -82,6 +82,8 @@ OTHERS: Mapping[str, Row] = {
     "oracle, daily (bound)": Row({"kind": "oracle_width", "every": 24}),
 }
 
+MODELS = ("har", "weekly_mean", "garch_normal")
+
 PLANS: Mapping[str, Row] = {
     "full range": Row({"kind": "full_range"}),
     "static 50 %": Row({"kind": "static", "width": 0.5}),
@@ -90,7 +92,7 @@ PLANS: Mapping[str, Row] = {
         f"plan {kind}, aversion {aversion:g}": Row(
             {"kind": "plan", "forecaster": kind, "risk_aversion": aversion}
         )
-        for kind in ("har", "weekly_mean", "garch_normal")
+        for kind in MODELS
         for aversion in (0.0, 0.03, 0.1, 0.3)
     },
     "vol band k=4 of har": Row({"kind": "volatility_band", "forecaster": "har"}),
@@ -104,32 +106,23 @@ def windows_of(history: History, bars: float, count: int) -> list[Span]:
     return [Span(int(first), int(last)) for first, last in pairwise(edges)]
 
 
-def forecast_for(policy: AbstractLiquidityPolicy, history: History, span: Span, fits: dict[Any, Forecast]) -> Forecast | None:  # fmt: skip
+def forecast_for(policy: AbstractLiquidityPolicy, history: History, span: Span, desks: dict[Span, ForecastDesk]) -> Forecast | None:  # fmt: skip
     """Return the forecaster a policy reads, fitted on the five windows before a window, less the embargo."""
     if policy.forecaster is None:
         return None
-    key = policy.forecaster, span
-    if key not in fits:
+    if span not in desks:
         times = history.times
         train = history.between(times[span.first - TRAIN * BARS], times[span.first - EMBARGO])
-        fitted = LIQUIDITY_FORECASTERS.build(policy.forecaster).fit(train, RandomStreams(0, train.cutoff))
-        made = {}
-
-        def predict(seen: History, rng: RandomStreams) -> Any:
-            if seen.cutoff not in made:
-                made[seen.cutoff] = fitted.predict(seen, rng)
-            return made[seen.cutoff]
-
-        fits[key] = predict
-    return fits[key]
+        desks[span] = ForecastDesk({kind: LIQUIDITY_FORECASTERS.build(kind) for kind in MODELS}, train, 0)
+    return desks[span].forecast(policy.forecaster)
 
 
-def lives(row: Row, history: History, spans: Sequence[Span], fits: dict[Any, Forecast]) -> list[Played]:
+def lives(row: Row, history: History, spans: Sequence[Span], desks: dict[Span, ForecastDesk]) -> list[Played]:
     policy, log, times = LIQUIDITY_POLICIES.build(row.config), pool_log(history), history.times
     terms, played = PoolTerms(pool=log.pool, costs=COSTS), []
     for span in spans:
         future = log.swaps.between(times[span.first], times[span.last]) if policy.is_upper_bound else None
-        lane = LiquidityLane("", policy, forecast_for(policy, history, span, fits), terms, 0, future)
+        lane = LiquidityLane("", policy, forecast_for(policy, history, span, desks), terms, 0, future)
         played.append(play(lane, history, span, CAPITAL))
     return played
 
@@ -161,10 +154,10 @@ def table(title: str, rows: Mapping[str, Row], history: History, spans: Sequence
     )
     head = "".join(f"{name:>9}" for name in ("fees", "diverg.", "gas", "convers.", "lvr"))
     print(f"{'policy':26s}{'reference':>15}{'net (s.e.)':>17} {head}{'moves':>7}{'inside':>7}{'sec':>7}")
-    fits: dict[Any, Forecast] = {}
+    desks: dict[Span, ForecastDesk] = {}
     for label, row in rows.items():
         begun = time.process_time()
-        played = lives(row, history, spans, fits)
+        played = lives(row, history, spans, desks)
         print(line(label, row, played, time.process_time() - begun), flush=True)
 
 
