@@ -146,9 +146,11 @@ def test_the_study_shows_every_width_under_both_quotes():
     spec = importlib.util.spec_from_file_location("amm_anchored_quote", path)
     study = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(study)
-    made = study.made_world(days=10)
-    lines = study.table(made).splitlines()
+    made, other = (study.made_world(seed, days=5) for seed in range(2))
+    lines = study.table([made, other]).splitlines()
     assert len(lines) == 1 + len(study.WIDTHS) * (1 + len(study.LATE))
     assert len({len(each) for each in lines}) == 1
     low, high = study.ticks_around(made, 0.25)
+    one, two = (compare_quotes(each, study.ticks_around(each, 0.25), 1)[1].fees for each in (made, other))
+    assert study.rows([made, other])[-2][2].fees == pytest.approx((one + two) / 2)
     assert (high - low) * math.log(1.0001) == pytest.approx(math.log(1.25), abs=60 * 1e-4)
