@@ -4,9 +4,10 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import annotated_types as at
+from pydantic import model_validator
 
 from backtest.amm.policies.base import LIQUIDITY_POLICIES, AbstractLiquidityPolicy
 from backtest.amm.terms import PoolCosts
@@ -21,8 +22,6 @@ EXPERIMENT = "liquidity"
 PASSIVE = "full_range"
 """The policy every other one is compared with on the same swaps; it always runs."""
 
-Amount = Annotated[float, at.Ge(0)]
-
 
 @spec
 class Windows:
@@ -31,12 +30,21 @@ class Windows:
     Attributes:
         bars: bars of a block; 720 hourly bars are 30 days.
         train: training blocks before the validation block.
-        embargo: bars left out between what is learnt from and the first decision judged; at least the longest horizon.
+        embargo: bars left out between what is learnt from and the first decision judged; at least the longest horizon, and
+            fewer than the bars trained on.
     """
 
     bars: Annotated[int, at.Ge(24)] = 720
     train: Annotated[int, at.Ge(1)] = 5
     embargo: Annotated[int, at.Ge(0)] = 24
+
+    @model_validator(mode="after")
+    def _embargo_leaves_something_to_learn_from(self) -> Self:
+        if self.embargo >= self.bars * self.train:
+            raise ValueError(
+                f"embargo was {self.embargo}; fewer than the {self.bars * self.train} bars of the training blocks are needed"
+            )
+        return self
 
 
 @spec
@@ -48,8 +56,8 @@ class Frontier:
         gas: gas of moving a range once: closing it, converting and opening another.
     """
 
-    capital: tuple[Amount, ...] = ()
-    gas: tuple[Amount, ...] = ()
+    capital: tuple[Annotated[float, at.Gt(0)], ...] = ()
+    gas: tuple[Annotated[float, at.Ge(0)], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

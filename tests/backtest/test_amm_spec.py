@@ -70,6 +70,19 @@ def test_an_embargo_shorter_than_a_horizon_is_refused() -> None:
         build_liquidity_spec(config(forecasters=[{"kind": "har", "horizon": 168}]))
 
 
+@pytest.mark.parametrize("embargo", [48, 49, 1000])
+def test_an_embargo_that_leaves_nothing_to_learn_from_is_refused(embargo: int) -> None:
+    with pytest.raises(
+        SpecError, match=f"embargo was {embargo}; fewer than the 48 bars of the training blocks"
+    ):
+        build_liquidity_spec(config(windows={"bars": 24, "train": 2, "embargo": embargo}))
+
+
+def test_an_account_of_nothing_is_no_point_of_a_frontier() -> None:
+    with pytest.raises(SpecError, match=r"frontier\.capital\.0 was 0"):
+        build_liquidity_spec(config(frontier={"capital": [0], "gas": [0]}))
+
+
 def test_another_cost_or_seed_is_another_experiment() -> None:
     digests = {
         build_liquidity_spec(config(**change)).digest()

@@ -107,7 +107,7 @@ def test_only_a_section_with_a_default_kind_may_leave_it_out(schema: dict[str, A
 @pytest.mark.parametrize(
     "override",
     ["experiment=options", "capital=0", "capital=much", "placebos=-1", "placebos=1.5", "own_dilution=1", "windows.bars=12",
-     "windows.embago=24", "costs.mint_gas=-1", "costs.conversion_fee=1", "frontier.gas=[-5]", "policies.0.widht=0.1",
+     "windows.embago=24", "costs.mint_gas=-1", "costs.conversion_fee=1", "frontier.gas=[-5]", "frontier.capital=[0]", "policies.0.widht=0.1",
      "policies=static", "forecasters.0.horizon=0", "grid={capital: [1, 2]}", "policy=martingale"],
 )  # fmt: skip
 def test_what_a_liquidity_experiment_refuses_does_not_fit(override: str, schema: dict[str, Any]) -> None:
