@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from backtest.amm.contest import Contest
-from backtest.amm.inference import BLOCK, FEWEST, RESAMPLES
+from backtest.amm.inference import BLOCK, BLOCKS, FEWEST, RESAMPLES
 from backtest.amm.rebalance import REFUSED
 from backtest.amm.spec import PASSIVE
 from backtest.table_rows import Row, rows_by
@@ -86,14 +86,17 @@ def conventions(contest: Contest) -> list[str]:
         ),
         (
             f"Intervals are 95 % percentile intervals of a circular block bootstrap of windows (blocks of {BLOCK}, {RESAMPLES:,} "
-            "resamples); p-values are one-sided and Holm-adjusted for the policies asked for."
+            f"resamples; those of {', '.join(str(each) for each in BLOCKS if each != BLOCK)} stand beside); p-values are one-sided and Holm-adjusted for the policies asked for."
         ),
         (
             "Divergence is what the entry's basket gained more than the position without its fees; it is never re-based. Net versus "
             "holding = fees - divergence - gas - conversion."
         ),
         "Loss versus rebalancing is against the pool's own price at the bar ends, in exact steps.",
-        f"The reference on the same swaps is {PASSIVE}.",
+        (
+            f"The reference on the same swaps is {PASSIVE}; intervals of differences from it are not corrected for the number of "
+            "policies."
+        ),
     ]
 
 

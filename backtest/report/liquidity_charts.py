@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from bokeh.models import BasicTicker, ColumnDataSource, FixedTicker, NumeralTickFormatter
 from bokeh.models.annotations import Span
@@ -39,24 +40,8 @@ def edge_chart(policies: pd.DataFrame, primary: str) -> Chart:
     roles = np.where(policies["lane"] == primary, "net", np.where(bounds, "naive", "benchmark"))
     for role in ("benchmark", "naive", "net"):
         rows = roles == role
-        if not rows.any():
-            continue
-        source = ColumnDataSource(
-            {
-                "level": levels[rows].astype(float),
-                "name": [chart_text(label(lane)) for lane in policies["lane"][rows]],
-                **{name: policies[name].to_numpy(np.float64)[rows] for name in ("net_bps", "low", "high")},
-            }
-        )
-        plot.segment("low", "level", "high", "level", source=source, line_color=color(role), line_width=2)
-        dots = plot.scatter("net_bps", "level", source=source, color=color(role), size=8)
-        hover = {
-            "Policy": "@name",
-            "Net, bp": f"@net_bps{{{BPS}}}",
-            "From": f"@low{{{BPS}}}",
-            "to": f"@high{{{BPS}}}",
-        }
-        add_hover(plot, dots, hover, mode="mouse")
+        if rows.any():
+            _draw_edges(plot, policies[rows], levels[rows], role)
     _zero_upright(plot)
     plot.yaxis.ticker = FixedTicker(ticks=list(range(count)))
     plot.yaxis.major_label_overrides = {
@@ -72,6 +57,25 @@ def edge_chart(policies: pd.DataFrame, primary: str) -> Chart:
     keys = tuple(Key(text, role) for role, text in words.items() if role in roles)
     caption = "Dots are means of windows, lines their 95 % intervals; on the vertical line a policy is worth what holding is."
     return Chart("policy-edges", plot, "Net versus hold", caption, keys)
+
+
+def _draw_edges(plot: Any, own: pd.DataFrame, levels: npt.NDArray[np.int64], role: str) -> None:
+    """Draw the dots and intervals of one role's policies."""
+    source = ColumnDataSource(
+        {
+            "level": levels.astype(float),
+            "name": [chart_text(label(lane)) for lane in own["lane"]],
+            **{name: own[name].to_numpy(np.float64) for name in ("net_bps", "low", "high")},
+        }
+    )
+    plot.segment("low", "level", "high", "level", source=source, line_color=color(role), line_width=2)
+    dots = plot.scatter("net_bps", "level", source=source, color=color(role), size=8)
+    names = {"Policy": "@name"}
+    values = {
+        title: f"@{name}{{{BPS}}}"
+        for title, name in (("Net, bp", "net_bps"), ("From", "low"), ("to", "high"))
+    }
+    add_hover(plot, dots, names | values, mode="mouse")
 
 
 def waterfall_chart(row: "pd.Series[Any]", name: str) -> Chart:
