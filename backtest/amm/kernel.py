@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backtest.engine.layout import Flags, Integers, compiled, inlined
+from backtest.engine.layout import Flags, Integers
+from data.amm.compiled import compiled, inlined
 from data.panel import Floats
 
 PRICE, REFERENCE, DIVERGENCE, LVR, LVR_CLOSED_FORM, INVESTED, CONCENTRATION, PATH_UP, PATH_DOWN = range(9)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from backtest.configuration import apply_overrides
+from backtest.configuration import apply_overrides, read_config
 from backtest.limits import Limits
 from backtest.policies.sign import LongFlat
 from backtest.spec import KEYS, RunSpec, build_spec, load_spec, model_labels, with_references
@@ -17,7 +17,11 @@ from data.registry import spec as as_spec
 from forecast.models.naive import Naive
 from forecast.registry import FORECASTERS, REFERENCE_KINDS
 
-CONFIGS = sorted((Path(__file__).resolve().parents[2] / "configs").glob("*.yaml"))
+CONFIGS = sorted(
+    path
+    for path in (Path(__file__).resolve().parents[2] / "configs").glob("*.yaml")
+    if "experiment" not in read_config(path)
+)
 
 SMALL: dict[str, Any] = {
     "data": {"kind": "synthetic", "bars": 100},
