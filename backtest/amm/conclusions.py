@@ -30,7 +30,9 @@ def verdict_of(contest: Contest, tables: Mapping[str, pd.DataFrame]) -> dict[str
         f"Of {len(rows)} accounts {len(positive)} ended above holding on average"
         + (f": {', '.join(positive)}." if positive else ".")
     )
-    return {"status": str(row["verdict"]), "scope": "against holding the same tokens", "sentences": sentences}
+    status = str(row["verdict"])
+    scope = "" if "holding" in status else "against holding the same tokens"
+    return {"status": status, "scope": scope, "sentences": sentences}
 
 
 def _net_sentence(label: str, row: Row) -> str:
@@ -53,7 +55,7 @@ def _paired_sentence(label: str, row: Row) -> str:
     if row["windows"] < FEWEST:
         shown = f"which shows nothing in fewer than {FEWEST} windows"
     return (
-        f"On the same swaps it made {row['difference_bps']:+.1f} bp a window more than {row['against']} (interval "
+        f"On the same swaps that is {row['difference_bps']:+.1f} bp a window against {row['against']} (interval "
         f"{row['low']:+.1f} to {row['high']:+.1f}), {shown}."
     )
 

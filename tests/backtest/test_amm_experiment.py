@@ -101,7 +101,7 @@ def test_the_verdict_is_told_in_sentences_with_what_could_not_be_seen(made) -> N
     verdict = made[3].manifest["verdict"]
     assert verdict["status"] == "too few windows"
     assert any("an edge below" in sentence for sentence in verdict["sentences"])
-    assert any("more than full_range" in sentence for sentence in verdict["sentences"])
+    assert any("a window against full_range" in sentence for sentence in verdict["sentences"])
 
 
 def test_every_forecast_of_a_window_is_made_and_known_within_the_data(made) -> None:
