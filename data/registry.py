@@ -98,6 +98,14 @@ class Registry(Generic[Role]):
                 return point.name
         raise SpecError(f"{path} is not a registered {self.role}; allowed: {', '.join(self.names())}")
 
+    def knows(self, built: object) -> bool:
+        """Return whether a spec's class is registered under some kind."""
+        try:
+            self.kind_of(built)
+        except SpecError:
+            return False
+        return True
+
     def describe(self, built: object) -> dict[str, Any]:
         """Return the mapping that ``build`` would turn back into this spec."""
         return {"kind": self.kind_of(built), **plain(built)}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.errors import SpecError, WayfoldError
+from data.errors import WayfoldError
 from data.history import History
 from data.panel import Panel
 from data.registry import plain, validated
@@ -241,20 +241,12 @@ def _check_storage(case: Case) -> None:
 
 
 def _round_trip(fitted: AbstractFitted, folder: Path) -> AbstractFitted:
-    if _is_registered(fitted.spec):
+    if FORECASTERS.knows(fitted.spec):
         save_fitted(fitted, folder)
         return load_fitted(folder)
     folder.mkdir()
     fitted.save(folder)
     return fitted.spec.load(folder)
-
-
-def _is_registered(spec: AbstractForecaster) -> bool:
-    try:
-        FORECASTERS.kind_of(spec)
-    except SpecError:
-        return False
-    return True
 
 
 def _check_permutation(case: Case) -> None:
@@ -345,7 +337,7 @@ def _check_gaps(case: Case) -> None:
 def _check_spec(case: Case) -> None:
     """The spec is hashable and comes back equal from its own description."""
     spec = case.spec
-    if _is_registered(spec):
+    if FORECASTERS.knows(spec):
         again = FORECASTERS.build(FORECASTERS.describe(spec))
     else:
         again = validated(type(spec), plain(spec), "forecaster")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from data.errors import SpecError
 from data.history import History
 from data.registry import plain, validated
 from forecast.checks import SEED, CheckResult, Places, require, run_check, synthetic_history
@@ -142,20 +141,12 @@ def _check_storage(case: ClassifierCase) -> None:
 
 
 def _round_trip(fitted: AbstractFittedClassifier, folder: Path) -> AbstractFittedClassifier:
-    if _is_registered(fitted.spec):
+    if CLASSIFIERS.knows(fitted.spec):
         save_classifier(fitted, folder)
         return load_classifier(folder)
     folder.mkdir()
     fitted.save(folder)
     return fitted.spec.load(folder)
-
-
-def _is_registered(spec: AbstractClassifier) -> bool:
-    try:
-        CLASSIFIERS.kind_of(spec)
-    except SpecError:
-        return False
-    return True
 
 
 def _check_permutation(case: ClassifierCase) -> None:
@@ -235,7 +226,7 @@ def _check_gaps(case: ClassifierCase) -> None:
 def _check_spec(case: ClassifierCase) -> None:
     """The spec is hashable and comes back equal from its own description."""
     spec = case.spec
-    if _is_registered(spec):
+    if CLASSIFIERS.knows(spec):
         again = CLASSIFIERS.build(CLASSIFIERS.describe(spec))
     else:
         again = validated(type(spec), plain(spec), "classifier")

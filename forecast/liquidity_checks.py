@@ -11,7 +11,6 @@ import numpy as np
 from data.amm.bars import pool_bars
 from data.amm.pool import Pool
 from data.amm.pool_log import PoolLog, SwapPath
-from data.errors import SpecError
 from data.history import History
 from data.panel import Floats
 from data.registry import plain, validated
@@ -245,20 +244,12 @@ def _check_storage(case: LiquidityCase) -> None:
 
 
 def _round_trip(fitted: AbstractFittedLiquidity, folder: Path) -> AbstractFittedLiquidity:
-    if _is_registered(fitted.spec):
+    if LIQUIDITY_FORECASTERS.knows(fitted.spec):
         save_liquidity(fitted, folder)
         return load_liquidity(folder)
     folder.mkdir()
     fitted.save(folder)
     return fitted.spec.load(folder)
-
-
-def _is_registered(spec: AbstractLiquidityForecaster) -> bool:
-    try:
-        LIQUIDITY_FORECASTERS.kind_of(spec)
-    except SpecError:
-        return False
-    return True
 
 
 def _check_constant(case: LiquidityCase) -> None:
@@ -299,7 +290,7 @@ def _require_fit_error(spec: AbstractLiquidityForecaster, train: History, what: 
 def _check_spec(case: LiquidityCase) -> None:
     """The spec is hashable and comes back equal from its own description."""
     spec = case.spec
-    if _is_registered(spec):
+    if LIQUIDITY_FORECASTERS.knows(spec):
         again = LIQUIDITY_FORECASTERS.build(LIQUIDITY_FORECASTERS.describe(spec))
     else:
         again = validated(type(spec), plain(spec), "liquidity forecaster")

@@ -120,3 +120,8 @@ def test_a_field_that_holds_one_spec_of_a_role_is_written_with_its_kind() -> Non
 
     made = PoolSimulatedSource(reference=SOURCES.build({"kind": "synthetic", "count": 1}))
     assert plain(made)["reference"]["kind"] == "synthetic"
+
+
+def test_a_registry_knows_the_specs_of_its_own_kinds_only():
+    assert registry().knows(Wheel(spokes=8))
+    assert not registry().knows(SOURCES.build("bundled"))
