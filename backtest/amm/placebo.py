@@ -1,6 +1,8 @@
 """Placebo: the experiment where nothing can be foreseen; its rules less full range, on the same swaps.
 
-Net versus hold is below zero there by divergence. What must contain zero is the paired difference from a passive range.
+Net versus hold is below zero there by divergence. What may not lie above zero, after costs, is the paired difference from a
+passive range. Free of costs it may: a narrow range that follows the price earns fees from turns within the hour, which the random
+signs of whole hours leave as they were, and more of them than its loss versus rebalancing.
 """
 
 from dataclasses import replace

@@ -69,7 +69,7 @@ class LiquiditySpec:
     Attributes:
         capital: worth of every account at the start of each window, in quote tokens.
         own_dilution: see ``PoolTerms``; the bound for a position that matters to the pool.
-        placebos: worlds of random signs that the rules are judged in as well, where none may differ from full range.
+        placebos: worlds of random signs that the rules are judged in as well, where none may beat full range.
     """
 
     name: str

@@ -263,7 +263,7 @@ def _checks_section(run: Material) -> Section:
         Absent(n) for n, table in (("placebo", placebo), ("slippage", slippage)) if table is None
     ]
     if placebo is not None:
-        caption = "Placebos: each policy less the passive one where nothing can be foreseen. An interval above 0 would point to a leak; costs may push it below."
+        caption = "Placebos: each policy less the passive one where nothing can be foreseen. After costs, an interval above 0 would point to a leak; costs push it below."
         blocks.append(_shown(run, _with_interval(placebo), PLACEBO, caption, "placebo.parquet"))
     if slippage is not None:
         caption = "Slippage of trades against the replayed pool: average price over the price before, without the fee."

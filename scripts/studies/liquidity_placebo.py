@@ -2,7 +2,7 @@
 
     python scripts/studies/liquidity_placebo.py CONFIG --worlds 8 [--set data.folder=FOLDER]
 
-Printed twice: with the costs of the configuration, and free of gas and conversion costs, where only foresight could differ.
+Printed twice: with the costs of the configuration, and free of them, where narrow ranges also earn from turns within the hour.
 """
 
 import argparse
