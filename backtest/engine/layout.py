@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec, TypeVar, cast
 
-import numba
 import numpy as np
 import numpy.typing as npt
 from numba.core.registry import CPUDispatcher
 
+from data.compiled import compiled_with
 from data.panel import Floats
 
 Integers = npt.NDArray[np.int64]
@@ -198,18 +198,22 @@ def inlined(function: Callable[Arguments, Result]) -> Callable[Arguments, Result
 
 
 def _compiled(function: Callable[Arguments, Result], **options: bool) -> Callable[Arguments, Result]:
-    njit: Any = numba.njit  # its stub leaves ``_nrt`` out
-    shared = {"cache": True, "error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True, "_nrt": False}
-    dispatcher = njit(**shared, **options)(function)
+    dispatcher: Any = compiled_with(function, _LOOP, no_cfunc_wrapper=True, **options)
     if "no_cpython_wrapper" in options:
         dispatcher.__class__ = _Indoors
-    # The cache looks at the function's own file only; a helper that changed in another file would go unnoticed.
-    dispatcher._cache._cache_file._source_stamp = _stamp(Path(function.__code__.co_filename))
     return cast(Callable[Arguments, Result], dispatcher)
 
 
-def _stamp(own: Path) -> tuple[tuple[float, int], ...]:
-    """Return time of change and size of a file and of those whose functions the compiled loop is made of."""
-    names = ("layout.py", "dealing.py", "flows.py", "margins.py", "resting.py", "matching.py", "kernel.py")
-    facts = [path.stat() for path in (own, *(Path(__file__).with_name(name) for name in names))]
-    return tuple((fact.st_mtime, fact.st_size) for fact in facts)
+_LOOP = tuple(
+    Path(__file__).with_name(name)
+    for name in (
+        "layout.py",
+        "dealing.py",
+        "flows.py",
+        "margins.py",
+        "resting.py",
+        "matching.py",
+        "kernel.py",
+    )
+)
+"""Files whose functions the compiled loop is made of."""
