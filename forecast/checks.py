@@ -5,13 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from data.errors import WayfoldError
 from data.history import History
 from data.panel import Panel
-from data.registry import plain, validated
+from data.registry import Registry, plain, validated
 from data.sessions import BarClock
 from forecast.base import AbstractFitted, AbstractForecaster
 from forecast.distribution import QuantileForecast
@@ -20,7 +21,7 @@ from forecast.lookahead import Outputs, check_no_lookahead, same_bits
 from forecast.packing import pack_forecasts
 from forecast.randomness import RandomStreams
 from forecast.registry import FORECASTERS
-from forecast.storage import load_fitted, save_fitted
+from forecast.storage import load_with_spec, save_with_spec
 from forecast.windows import MAX_STALE, carried, target_values
 
 SEED = 7
@@ -166,6 +167,15 @@ def require(condition: bool, message: str) -> None:
         raise CheckFailure(message)
 
 
+def require_fit_error(fitting: Callable[[], object], what: str) -> None:
+    """Raise CheckFailure unless a fit is refused with a FitError."""
+    try:
+        fitting()
+    except FitError:
+        return
+    raise CheckFailure(f"a fit to {what} succeeded; a FitError is needed")
+
+
 def _same(first: list[QuantileForecast], second: list[QuantileForecast]) -> bool:
     left, right = pack_forecasts(first), pack_forecasts(second)
     return left.keys() == right.keys() and all(same_bits(left[name], right[name]) for name in left)
@@ -235,15 +245,16 @@ def _check_storage(case: Case) -> None:
     with tempfile.TemporaryDirectory() as parent:
         _require_same(
             case.forecasts(case.fitted),
-            case.forecasts(_round_trip(case.fitted, Path(parent) / "fitted")),
+            case.forecasts(round_trip(FORECASTERS, case.fitted, Path(parent) / "fitted")),
             "after saving and loading",
         )
 
 
-def _round_trip(fitted: AbstractFitted, folder: Path) -> AbstractFitted:
-    if FORECASTERS.knows(fitted.spec):
-        save_fitted(fitted, folder)
-        return load_fitted(folder)
+def round_trip(registry: Registry[Any], fitted: Any, folder: Path) -> Any:
+    """Return what was fitted after writing it into a new folder and reading it back, with its spec where that has a kind."""
+    if registry.knows(fitted.spec):
+        save_with_spec(registry, fitted, folder)
+        return load_with_spec(registry, folder)
     folder.mkdir()
     fitted.save(folder)
     return fitted.spec.load(folder)
@@ -291,13 +302,8 @@ def _check_constant_series(case: Case) -> None:
 
 def _check_short_history(case: Case) -> None:
     """Too little history to fit is a FitError; too little to forecast from leaves every series out."""
-    few = case.history.panel.rows(0, 2)
-    try:
-        fit(case.spec, replace(case.history, panel=few))
-    except FitError:
-        pass
-    else:
-        raise CheckFailure("a fit to 2 rows succeeded; a FitError is needed")
+    few = replace(case.history, panel=case.history.panel.rows(0, 2))
+    require_fit_error(lambda: fit(case.spec, few), "2 rows")
     if case.spec.context > 1:
         made = predict(case.fitted, case.train.last(case.spec.context - 1))
         require(
@@ -334,14 +340,18 @@ def _check_gaps(case: Case) -> None:
         )
 
 
+def require_described(registry: Registry[Any], spec: Any) -> None:
+    """Raise CheckFailure unless a spec is hashable and comes back equal from its own description."""
+    if registry.knows(spec):
+        again = registry.build(registry.describe(spec))
+    else:
+        again = validated(type(spec), plain(spec), registry.role)
+    require(again == spec and hash(again) == hash(spec), f"{spec} came back from its description as {again}")
+
+
 def _check_spec(case: Case) -> None:
     """The spec is hashable and comes back equal from its own description."""
-    spec = case.spec
-    if FORECASTERS.knows(spec):
-        again = FORECASTERS.build(FORECASTERS.describe(spec))
-    else:
-        again = validated(type(spec), plain(spec), "forecaster")
-    require(again == spec and hash(again) == hash(spec), f"{spec} came back from its description as {again}")
+    require_described(FORECASTERS, case.spec)
 
 
 def _check_context(case: Case) -> None:

@@ -1,6 +1,5 @@
 """The roles of a classifier, its spec and its fitted state, and every classifier by name."""
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,8 +14,6 @@ from forecast.base import Count
 from forecast.distribution import CategoricalForecast
 from forecast.labels import Reading
 from forecast.randomness import RandomStreams
-
-_SPEC = "spec.json"
 
 
 @spec
@@ -88,15 +85,3 @@ CLASSIFIERS: Registry[AbstractClassifier] = Registry(
     },
     "wayfold.classifiers",
 )
-
-
-def save_classifier(fitted: AbstractFittedClassifier, folder: Path) -> None:
-    """Write a fitted classifier with its spec into a new folder."""
-    folder.mkdir(parents=True)
-    (folder / _SPEC).write_text(json.dumps(CLASSIFIERS.describe(fitted.spec)))
-    fitted.save(folder)
-
-
-def load_classifier(folder: Path) -> AbstractFittedClassifier:
-    """Return the classifier ``save_classifier`` wrote; it forecasts the same bits."""
-    return CLASSIFIERS.build(json.loads((folder / _SPEC).read_text())).load(folder)

@@ -9,17 +9,23 @@ from pathlib import Path
 import numpy as np
 
 from data.history import History
-from data.registry import plain, validated
-from forecast.checks import SEED, CheckResult, Places, require, run_check, synthetic_history
+from forecast.checks import (
+    SEED,
+    CheckResult,
+    Places,
+    require,
+    require_described,
+    require_fit_error,
+    round_trip,
+    run_check,
+    synthetic_history,
+)
 from forecast.classification import (
     CLASSIFIERS,
     AbstractClassifier,
     AbstractFittedClassifier,
-    load_classifier,
-    save_classifier,
 )
 from forecast.distribution import CategoricalForecast
-from forecast.errors import CheckFailure, FitError
 from forecast.labels import MOVES
 from forecast.lookahead import Outputs, check_no_lookahead, same_bits
 from forecast.randomness import RandomStreams
@@ -136,17 +142,8 @@ def _check_shape(case: ClassifierCase) -> None:
 def _check_storage(case: ClassifierCase) -> None:
     """A classifier that was saved and loaded forecasts the same bits."""
     with tempfile.TemporaryDirectory() as parent:
-        again = _round_trip(case.fitted, Path(parent) / "fitted")
+        again = round_trip(CLASSIFIERS, case.fitted, Path(parent) / "fitted")
         _require_same(case.forecasts(case.fitted), case.forecasts(again), "after saving and loading")
-
-
-def _round_trip(fitted: AbstractFittedClassifier, folder: Path) -> AbstractFittedClassifier:
-    if CLASSIFIERS.knows(fitted.spec):
-        save_classifier(fitted, folder)
-        return load_classifier(folder)
-    folder.mkdir()
-    fitted.save(folder)
-    return fitted.spec.load(folder)
 
 
 def _check_permutation(case: ClassifierCase) -> None:
@@ -174,21 +171,13 @@ def _check_constant_series(case: ClassifierCase) -> None:
         names = case.history.panel.series
         require(made.series == names, f"a constant series beside them left only {made.series}")
     alone = replace(case, history=beside.history.select(case.history.panel.series[:1]))
-    _require_fit_error(alone.spec, alone.train, "a series that never moves")
-
-
-def _require_fit_error(spec: AbstractClassifier, train: History, what: str) -> None:
-    try:
-        fit(spec, train)
-    except FitError:
-        return
-    raise CheckFailure(f"a fit to {what} succeeded; a FitError is needed")
+    require_fit_error(lambda: fit(alone.spec, alone.train), "a series that never moves")
 
 
 def _check_short_history(case: ClassifierCase) -> None:
     """Too little history to fit is a FitError; too little to forecast from leaves every series out."""
     few = replace(case.history, panel=case.history.panel.rows(0, 2))
-    _require_fit_error(case.spec, few, "2 rows")
+    require_fit_error(lambda: fit(case.spec, few), "2 rows")
     if case.spec.context > 1:
         made = predict(case.fitted, case.train.last(case.spec.context - 1))
         require(
@@ -225,12 +214,7 @@ def _check_gaps(case: ClassifierCase) -> None:
 
 def _check_spec(case: ClassifierCase) -> None:
     """The spec is hashable and comes back equal from its own description."""
-    spec = case.spec
-    if CLASSIFIERS.knows(spec):
-        again = CLASSIFIERS.build(CLASSIFIERS.describe(spec))
-    else:
-        again = validated(type(spec), plain(spec), "classifier")
-    require(again == spec and hash(again) == hash(spec), f"{spec} came back from its description as {again}")
+    require_described(CLASSIFIERS, case.spec)
 
 
 def _check_context(case: ClassifierCase) -> None:

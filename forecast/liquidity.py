@@ -1,6 +1,5 @@
 """The roles of a liquidity forecaster, its spec and its fitted state, what they say, and every kind by name."""
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,8 +17,6 @@ from forecast.base import Count, Levels
 from forecast.distribution import DEFAULT_LEVELS, ProfileForecast, QuantileForecast
 from forecast.errors import ForecastError
 from forecast.randomness import RandomStreams
-
-_SPEC = "spec.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,15 +129,3 @@ LIQUIDITY_FORECASTERS: Registry[AbstractLiquidityForecaster] = Registry(
     },
     "wayfold.liquidity_forecasters",
 )
-
-
-def save_liquidity(fitted: AbstractFittedLiquidity, folder: Path) -> None:
-    """Write a fitted liquidity forecaster with its spec into a new folder."""
-    folder.mkdir(parents=True)
-    (folder / _SPEC).write_text(json.dumps(LIQUIDITY_FORECASTERS.describe(fitted.spec)))
-    fitted.save(folder)
-
-
-def load_liquidity(folder: Path) -> AbstractFittedLiquidity:
-    """Return the liquidity forecaster ``save_liquidity`` wrote; it forecasts the same bits."""
-    return LIQUIDITY_FORECASTERS.build(json.loads((folder / _SPEC).read_text())).load(folder)

@@ -13,17 +13,23 @@ from data.amm.pool import Pool
 from data.amm.pool_log import PoolLog, SwapPath
 from data.history import History
 from data.panel import Floats
-from data.registry import plain, validated
 from data.sessions import BarClock, bar_length
-from forecast.checks import SEED, CheckResult, Places, require, run_check
-from forecast.errors import CheckFailure, FitError, ForecastError
+from forecast.checks import (
+    SEED,
+    CheckResult,
+    Places,
+    require,
+    require_described,
+    require_fit_error,
+    round_trip,
+    run_check,
+)
+from forecast.errors import CheckFailure, ForecastError
 from forecast.liquidity import (
     LIQUIDITY_FORECASTERS,
     AbstractFittedLiquidity,
     AbstractLiquidityForecaster,
     LiquidityForecast,
-    load_liquidity,
-    save_liquidity,
 )
 from forecast.lookahead import Outputs, check_no_lookahead, same_bits
 from forecast.randomness import RandomStreams
@@ -237,19 +243,10 @@ def _check_storage(case: LiquidityCase) -> None:
     """A forecaster that was saved and loaded forecasts the same bits, and none of its files can hold code."""
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent) / "fitted"
-        again = _round_trip(case.fitted, folder)
+        again = round_trip(LIQUIDITY_FORECASTERS, case.fitted, folder)
         wrong = sorted(path.name for path in folder.iterdir() if path.suffix not in STORED_AS)
         require(not wrong, f"files {', '.join(wrong)} were written; allowed endings: {', '.join(STORED_AS)}")
         _require_same(case.forecasts(case.fitted), case.forecasts(again), "after saving and loading")
-
-
-def _round_trip(fitted: AbstractFittedLiquidity, folder: Path) -> AbstractFittedLiquidity:
-    if LIQUIDITY_FORECASTERS.knows(fitted.spec):
-        save_liquidity(fitted, folder)
-        return load_liquidity(folder)
-    folder.mkdir()
-    fitted.save(folder)
-    return fitted.spec.load(folder)
 
 
 def _check_constant(case: LiquidityCase) -> None:
@@ -259,14 +256,16 @@ def _check_constant(case: LiquidityCase) -> None:
     still = np.full(len(swaps), swaps.sqrt_before[0])
     log = replace(case.history.pool, swaps=replace(swaps, sqrt_before=still, sqrt_after=still))
     bars = pool_bars(log, case.history.clock, start=case.history.times[0], end=case.history.cutoff)
-    _require_fit_error(case.spec, replace(case.history, panel=bars, pool=log), "a price that never moved")
+    require_fit_error(
+        lambda: fit(case.spec, replace(case.history, panel=bars, pool=log)), "a price that never moved"
+    )
 
 
 def _check_short_history(case: LiquidityCase) -> None:
     """Too little history, or one without a pool, is a FitError at the fit and a ForecastError at the forecast."""
     short = replace(case.history, panel=case.history.panel.rows(0, 2))
-    _require_fit_error(case.spec, short.until(short.cutoff), "2 bars")
-    _require_fit_error(case.spec, replace(case.train, pool=None), "a history without a pool")
+    require_fit_error(lambda: fit(case.spec, short.until(short.cutoff)), "2 bars")
+    require_fit_error(lambda: fit(case.spec, replace(case.train, pool=None)), "a history without a pool")
     first = case.history.times[case.spec.context - 2]
     for known, what in (
         (case.history.until(first), f"fewer bars than context {case.spec.context}"),
@@ -279,22 +278,9 @@ def _check_short_history(case: LiquidityCase) -> None:
         raise CheckFailure(f"a forecast from {what} succeeded; a ForecastError is needed")
 
 
-def _require_fit_error(spec: AbstractLiquidityForecaster, train: History, what: str) -> None:
-    try:
-        fit(spec, train)
-    except FitError:
-        return
-    raise CheckFailure(f"a fit to {what} succeeded; a FitError is needed")
-
-
 def _check_spec(case: LiquidityCase) -> None:
     """The spec is hashable and comes back equal from its own description."""
-    spec = case.spec
-    if LIQUIDITY_FORECASTERS.knows(spec):
-        again = LIQUIDITY_FORECASTERS.build(LIQUIDITY_FORECASTERS.describe(spec))
-    else:
-        again = validated(type(spec), plain(spec), "liquidity forecaster")
-    require(again == spec and hash(again) == hash(spec), f"{spec} came back from its description as {again}")
+    require_described(LIQUIDITY_FORECASTERS, case.spec)
 
 
 def _check_context(case: LiquidityCase) -> None:

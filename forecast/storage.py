@@ -3,12 +3,13 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
+from data.registry import Registry
 from forecast.base import AbstractFitted
 from forecast.errors import ForecastError
 from forecast.registry import FORECASTERS
@@ -46,13 +47,23 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
         return {name: stored[name] for name in stored.files}
 
 
+def save_with_spec(registry: Registry[Any], fitted: Any, folder: Path) -> None:
+    """Write what a spec of a registry was fitted to, with the spec, into a new folder."""
+    folder.mkdir(parents=True)
+    (folder / _SPEC).write_text(json.dumps(registry.describe(fitted.spec)))
+    fitted.save(folder)
+
+
+def load_with_spec(registry: Registry[Any], folder: Path) -> Any:
+    """Return what ``save_with_spec`` wrote; it forecasts the same bits."""
+    return registry.build(json.loads((folder / _SPEC).read_text())).load(folder)
+
+
 def save_fitted(fitted: AbstractFitted, folder: Path) -> None:
     """Write a fitted model with its spec into a new folder."""
-    folder.mkdir(parents=True)
-    (folder / _SPEC).write_text(json.dumps(FORECASTERS.describe(fitted.spec)))
-    fitted.save(folder)
+    save_with_spec(FORECASTERS, fitted, folder)
 
 
 def load_fitted(folder: Path) -> AbstractFitted:
     """Return the model ``save_fitted`` wrote; it forecasts the same bits."""
-    return FORECASTERS.build(json.loads((folder / _SPEC).read_text())).load(folder)
+    return cast(AbstractFitted, load_with_spec(FORECASTERS, folder))

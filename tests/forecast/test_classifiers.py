@@ -10,7 +10,7 @@ from data.errors import SpecError
 from data.history import History
 from data.panel import Panel
 from data.sessions import BarClock
-from forecast.classification import CLASSIFIERS, load_classifier, save_classifier
+from forecast.classification import CLASSIFIERS
 from forecast.errors import FitError, ForecastError
 from forecast.labels import base_rates
 from forecast.models.class_samples import split_purged
@@ -18,6 +18,7 @@ from forecast.models.classifiers import LEAST_PROBABILITY
 from forecast.models.one_thread import one_thread
 from forecast.probability_scores import brier_loss, hits
 from forecast.randomness import RandomStreams
+from forecast.storage import load_with_spec, save_with_spec
 
 QUICK = {"bagging": {"trees": 10}, "random_forest": {"trees": 20}, "adaboost": {"trees": 20}}
 LEARNING = [*CLASSIFIERS.names()]
@@ -133,14 +134,14 @@ def test_wrong_settings_are_named(kind, settings, message):
 def stored(tmp_path):
     history = history_of(remembering(300, 0))
     fitted = build("tree", calibration="isotonic").fit(history, RandomStreams(0, history.cutoff))
-    save_classifier(fitted, tmp_path / "tree")
+    save_with_spec(CLASSIFIERS, fitted, tmp_path / "tree")
     return tmp_path / "tree", fitted, history
 
 
 def test_a_stored_classifier_is_no_pickle_and_comes_back(stored):
     folder, fitted, history = stored
     assert not any(path.read_bytes().startswith(b"\x80") for path in folder.iterdir())
-    again = load_classifier(folder).predict(history, RandomStreams(0, history.cutoff))
+    again = load_with_spec(CLASSIFIERS, folder).predict(history, RandomStreams(0, history.cutoff))
     assert (again.values == fitted.predict(history, RandomStreams(0, history.cutoff)).values).all()
 
 
@@ -148,21 +149,21 @@ def test_another_format_is_refused(stored):
     folder, *_ = stored
     (folder / "state.json").write_text(json.dumps({"format": 2}))
     with pytest.raises(ForecastError, match="is of format 2; 1 is needed: fit it again"):
-        load_classifier(folder)
+        load_with_spec(CLASSIFIERS, folder)
 
 
 def test_another_scikit_learn_is_refused(stored, monkeypatch):
     folder, *_ = stored
     monkeypatch.setattr("sklearn.base.__version__", "0.1")
     with pytest.raises(ForecastError, match="was written by another scikit-learn"):
-        load_classifier(folder)
+        load_with_spec(CLASSIFIERS, folder)
 
 
 def test_a_damaged_model_is_refused(stored):
     folder, *_ = stored
     (folder / "model.skops").write_bytes(b"nothing")
     with pytest.raises(ForecastError, match="cannot be read"):
-        load_classifier(folder)
+        load_with_spec(CLASSIFIERS, folder)
 
 
 def test_a_type_that_is_not_trusted_is_refused(stored):
@@ -173,7 +174,7 @@ def test_a_type_that_is_not_trusted_is_refused(stored):
     with pytest.raises(
         ForecastError, match="holds a type that is not expected: .*forecast.models.classifiers.Tree"
     ):
-        load_classifier(folder)
+        load_with_spec(CLASSIFIERS, folder)
 
 
 def test_one_thread_holds_every_pool():

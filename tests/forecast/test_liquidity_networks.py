@@ -8,13 +8,14 @@ import pytest
 
 from data.errors import SpecError
 from forecast.errors import FitError, ForecastError
-from forecast.liquidity import LIQUIDITY_FORECASTERS, load_liquidity, save_liquidity
+from forecast.liquidity import LIQUIDITY_FORECASTERS
 from forecast.liquidity_checks import fit, predict, synthetic_pool_history
 from forecast.models.liquidity.boosting import BoostedProfile
 from forecast.models.liquidity.features import KINDS, floors_of, span_features, usual_levels
 from forecast.models.liquidity.labels import training_spans
 from forecast.models.liquidity.lstm import BINS, SIZES, LstmProfile, _start, _targets
 from forecast.models.liquidity.rows import context_rows, training_rows
+from forecast.storage import load_with_spec, save_with_spec
 
 HISTORY = synthetic_pool_history(700)
 TREES = BoostedProfile(
@@ -140,17 +141,17 @@ def replace_weights(fitted, member):
 
 def test_a_stored_lstm_of_another_format_or_shape_is_refused(tmp_path):
     fitted = fit(NETWORK, HISTORY)
-    save_liquidity(fitted, tmp_path / "a")
+    save_with_spec(LIQUIDITY_FORECASTERS, fitted, tmp_path / "a")
     facts = tmp_path / "a" / "network.json"
     facts.write_text(json.dumps({"format": 99}))
     with pytest.raises(ForecastError, match="format 99"):
-        load_liquidity(tmp_path / "a")
+        load_with_spec(LIQUIDITY_FORECASTERS, tmp_path / "a")
     facts.write_text(json.dumps({"format": 1}))
     with pytest.raises(ForecastError, match="do not fit"):
         replace(NETWORK, units=5).load(tmp_path / "a")
     (tmp_path / "a" / "network.safetensors").write_bytes(b"nothing")
     with pytest.raises(ForecastError, match="cannot be read"):
-        load_liquidity(tmp_path / "a")
+        load_with_spec(LIQUIDITY_FORECASTERS, tmp_path / "a")
 
 
 def test_an_lstm_needs_two_steps():
