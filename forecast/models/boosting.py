@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Protocol, Self
 
 import annotated_types as at
 import numpy as np
@@ -270,6 +270,37 @@ def interpolated_levels(values: Floats, known: Sequence[float], asked: Sequence[
     return np.asarray((1.0 - share) * values[..., right - 1] + share * values[..., right])
 
 
+class Trees(Protocol):
+    """How trees are grown, by whichever spec asks."""
+
+    @property
+    def learning_rate(self) -> float:
+        """Share of each tree that is added."""
+
+    @property
+    def leaves(self) -> int:
+        """Leaves of a tree."""
+
+    @property
+    def least_leaf(self) -> int:
+        """Rows of a leaf, at least."""
+
+
+def tree_settings(asked: Trees, seed: int) -> dict[str, Any]:
+    """Return LightGBM's settings for trees that come out the same, bit for bit, whenever they are grown."""
+    return {
+        "num_threads": 1,
+        "deterministic": True,
+        "force_row_wise": True,
+        "seed": seed,
+        "learning_rate": asked.learning_rate,
+        "num_leaves": asked.leaves,
+        "min_data_in_leaf": asked.least_leaf,
+        "max_bin": 63,
+        "verbosity": -1,
+    }
+
+
 @spec
 class LightGbmQuantiles(AbstractBoosting):
     """LightGBM (Ke and others 2017): one model a level, objective ``quantile``; see ``AbstractBoosting``.
@@ -287,12 +318,12 @@ class LightGbmQuantiles(AbstractBoosting):
         """Return one model a level as text."""
         import lightgbm
 
-        data = lightgbm.Dataset(train.features, train.labels, params=self._settings(seed))
+        data = lightgbm.Dataset(train.features, train.labels, params=tree_settings(self, seed))
         held = lightgbm.Dataset(check.features, check.labels, reference=data)
         texts = []
         for level in levels:
             model = lightgbm.train(
-                {**self._settings(seed), "objective": "quantile", "alpha": level, "metric": "quantile"},
+                {**tree_settings(self, seed), "objective": "quantile", "alpha": level, "metric": "quantile"},
                 data,
                 num_boost_round=self.rounds,
                 valid_sets=[held],
@@ -310,19 +341,6 @@ class LightGbmQuantiles(AbstractBoosting):
     def answer(self, models: Sequence[Any], features: Floats) -> Floats:
         """Return the raw quantile of each row at each grown level, (N, K)."""
         return np.column_stack([model.predict(features, num_threads=1) for model in models])
-
-    def _settings(self, seed: int) -> dict[str, Any]:
-        return {
-            "num_threads": 1,
-            "deterministic": True,
-            "force_row_wise": True,
-            "seed": seed,
-            "learning_rate": self.learning_rate,
-            "num_leaves": self.leaves,
-            "min_data_in_leaf": self.least_leaf,
-            "max_bin": 63,
-            "verbosity": -1,
-        }
 
 
 @spec

@@ -14,7 +14,7 @@ from data.panel import Floats
 from data.registry import spec
 from forecast.base import Count
 from forecast.liquidity import AbstractFittedLiquidity, LiquidityForecast
-from forecast.models.boosting import interpolated_levels, spread_levels
+from forecast.models.boosting import interpolated_levels, spread_levels, tree_settings
 from forecast.models.liquidity.base import Outlook, liquidity_forecast
 from forecast.models.liquidity.features import span_features, usual_levels
 from forecast.models.liquidity.labels import (
@@ -99,7 +99,7 @@ class BoostedProfile(AbstractDepartureModel):
 
     def _grow(self, features: Floats, spans: TrainingSpans, seed: int) -> dict[str, str]:
         """Return the grown trees as text, by what they say."""
-        labels, settings = spans.labels, self._settings(seed)
+        labels, settings = spans.labels, {**tree_settings(self, seed), "feature_fraction": 0.5}
         squared = {**settings, "objective": "regression"}
         texts = {
             name: _grown(features, label, spans, squared, (self.rounds, self.patience))
@@ -109,20 +109,6 @@ class BoostedProfile(AbstractDepartureModel):
             pinball = {**settings, "objective": "quantile", "alpha": level}
             texts[repr(level)] = _grown(features, labels.change, spans, pinball, (self.rounds, self.patience))
         return texts
-
-    def _settings(self, seed: int) -> dict[str, Any]:
-        return {
-            "num_threads": 1,
-            "deterministic": True,
-            "force_row_wise": True,
-            "seed": seed,
-            "learning_rate": self.learning_rate,
-            "num_leaves": self.leaves,
-            "min_data_in_leaf": self.least_leaf,
-            "max_bin": 63,
-            "feature_fraction": 0.5,
-            "verbosity": -1,
-        }
 
 
 @dataclass(frozen=True, eq=False)
