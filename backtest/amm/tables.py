@@ -41,7 +41,7 @@ def _equity(judged: Judged, fold: int) -> pd.DataFrame:
 
 
 def _statement(contest: Contest, judged: Judged, fold: int) -> dict[str, Any]:
-    made = statement(judged.played.state.account)
+    made = statement(judged.played.account)
     dollars = in_usd(made, contest.history)
     return {
         "lane": judged.lane,

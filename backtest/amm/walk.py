@@ -1,7 +1,7 @@
 """The walk of a liquidity account: one pure step a bar, for windows of a backtest and for an account that lives on."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -53,14 +53,6 @@ class LiquidityLane:
 
 
 @dataclass(frozen=True, eq=False)
-class LiquidityState:
-    """What the next step of a lane needs: the account, and how many bars ago the last regular decision was due."""
-
-    account: PoolAccount
-    bars_since: int = 0
-
-
-@dataclass(frozen=True, eq=False)
 class LiquidityStep:
     """What a lane did at one bar's end: marks and actions of the bar, and the decision if one was due."""
 
@@ -73,13 +65,13 @@ class Played:
     """An account's life through a span.
 
     Attributes:
-        state: after the last bar.
+        account: after the last bar.
         marks: (M,) values at each bar end, by the name of ``Advanced``'s column.
         actions: what was executed or refused, in order.
         decisions: every decision, in order.
     """
 
-    state: LiquidityState
+    account: PoolAccount
     marks: Mapping[str, npt.NDArray[Any]]
     actions: tuple[PoolAction, ...]
     decisions: tuple[RangeDecision, ...]
@@ -91,47 +83,50 @@ MARKS: tuple[str, ...] = (
 """Columns of ``Advanced`` that a played span keeps."""
 
 
-def open_account(lane: LiquidityLane, history: History, capital: float) -> LiquidityState:
+def open_account(lane: LiquidityLane, history: History, capital: float) -> PoolAccount:
     """Return an account opened at the end of ``history``, half of the capital in each token."""
     price = float(history.panel.field("sqrt_price")[-1, 0])
-    return LiquidityState(start(lane.terms, capital, price, history.cutoff))
+    return start(lane.terms, capital, price, history.cutoff)
 
 
 def step(
-    lane: LiquidityLane, state: LiquidityState, history: History, remaining_bars: int
-) -> tuple[LiquidityState, LiquidityStep]:
-    """Return the state after the bar that ends ``history`` and the decision made there, if one was due.
+    lane: LiquidityLane, account: PoolAccount, history: History, remaining_bars: int
+) -> tuple[PoolAccount, LiquidityStep]:
+    """Return the account after the bar that ends ``history`` and the decision made there, if one was due.
 
-    Pure: the swaps since the last step move the account, a waiting decision is executed among them, and the policy decides
-    at regular bars and when the price is seen outside every range. Nothing after the last row exists here.
+    Pure, and the account is all that the next step needs: the swaps since the last step move it, a waiting decision is
+    executed among them, and the policy decides at regular bars and when the price is seen outside every range. Nothing after
+    the last row exists here.
 
     Args:
         lane: the account's rule and terms.
-        state: after the previous bar.
+        account: after the previous bar.
         history: up to this bar's end.
         remaining_bars: to the end of the account's window.
     """
-    advanced = _advanced(lane, state.account, history, history.times[-1:])
-    state = LiquidityState(advanced.account, state.bars_since + 1)
-    state, decision = decide_if_due(lane, state, history, remaining_bars)
-    return state, LiquidityStep(advanced, decision)
+    advanced = _advanced(lane, account, history, history.times[-1:])
+    account, decision = decide_if_due(lane, advanced.account, history, remaining_bars)
+    return account, LiquidityStep(advanced, decision)
 
 
 def decide_if_due(
-    lane: LiquidityLane, state: LiquidityState, history: History, remaining_bars: int
-) -> tuple[LiquidityState, RangeDecision | None]:
-    """Return the state with a decision placed when one is due: at the opening, every ``every`` bars, or out of range."""
-    account, policy = state.account, lane.policy
-    regular = state.bars_since % policy.every == 0
-    left = policy.on_exit and bool(account.positions) and not account.in_range
-    if not (regular or left) or account.pending is not None or remaining_bars < 1:
-        return state, None
+    lane: LiquidityLane, account: PoolAccount, history: History, remaining_bars: int
+) -> tuple[PoolAccount, RangeDecision | None]:
+    """Return the account with a decision placed when one is due: at the opening, every ``every`` bars, or out of range."""
+    regular = account.bars % lane.policy.every == 0
+    if not (regular or _is_left(lane, account)) or account.pending is not None or remaining_bars < 1:
+        return account, None
     rng = RandomStreams(lane.seed, history.cutoff)
     forecast = None if lane.forecast is None else lane.forecast(history, rng)
     future = None if lane.future is None else _after(lane.future, history.cutoff)
     view = PoolView(history, forecast, account, lane.terms, remaining_bars, future)
-    decision = policy.decide(view, rng)
-    return replace(state, account=place(account, decision)), decision
+    decision = lane.policy.decide(view, rng)
+    return place(account, decision), decision
+
+
+def _is_left(lane: LiquidityLane, account: PoolAccount) -> bool:
+    """Return whether the price is outside every range and the policy wants to be asked about that."""
+    return lane.policy.on_exit and bool(account.positions) and not account.in_range
 
 
 def _after(swaps: SwapPath, cutoff: np.datetime64) -> SwapPath:
@@ -144,37 +139,38 @@ def play(lane: LiquidityLane, history: History, span: Span, capital: float) -> P
     As ``step`` bar by bar, to the last bit: bars at which nothing can be decided are passed in one stride.
     """
     seen = history.until(history.times[span.first])
-    state, decision = decide_if_due(lane, open_account(lane, seen, capital), seen, span.last - span.first)
+    account, decision = decide_if_due(lane, open_account(lane, seen, capital), seen, span.last - span.first)
     decisions, passed, bar = [decision], list[Advanced](), span.first
     while bar < span.last:
-        advanced = _stride(lane, state, history, Span(bar, span.last))
+        advanced = _stride(lane, account, history, Span(bar, span.last))
         bar += len(advanced.time)
-        state = LiquidityState(advanced.account, state.bars_since + len(advanced.time))
-        state, decision = decide_if_due(lane, state, history.until(history.times[bar]), span.last - bar)
+        seen = history.until(history.times[bar])
+        account, decision = decide_if_due(lane, advanced.account, seen, span.last - bar)
         passed.append(advanced)
         decisions.append(decision)
     return Played(
-        state,
+        account,
         {name: np.concatenate([getattr(each, name) for each in passed]) for name in MARKS},
         tuple(action for each in passed for action in each.actions),
         tuple(each for each in decisions if each is not None),
     )
 
 
-def _stride(lane: LiquidityLane, state: LiquidityState, history: History, left: Span) -> Advanced:
+def _stride(lane: LiquidityLane, account: PoolAccount, history: History, left: Span) -> Advanced:
     """Return the account at the next bar's end at which something may be decided.
 
-    That is the next regular one, an earlier one that sees the price outside every range, or the very next bar while a
-    decision waits for its execution.
+    That is the next regular one, an earlier one that sees the price outside every range, or the very next bar while the price
+    is there already or a decision waits for its execution.
     """
-    account, policy = state.account, lane.policy
-    due = policy.every - state.bars_since % policy.every
-    bars = 1 if account.pending is not None else min(due, left.last - left.first)
-    advanced = _advanced(lane, account, history, history.times[left.first + 1 : left.first + bars + 1])
+    policy = lane.policy
+    is_restless = account.pending is not None or _is_left(lane, account)
+    due = 1 if is_restless else policy.every - account.bars % policy.every
+    marks = history.times[left.first + 1 : min(left.first + due, left.last) + 1]
+    advanced = _advanced(lane, account, history, marks)
     if not (policy.on_exit and account.positions) or advanced.in_range[:-1].all():
         return advanced
     seen_outside = int(np.argmin(advanced.in_range))
-    return _advanced(lane, account, history, advanced.time[: seen_outside + 1])
+    return _advanced(lane, account, history, marks[: seen_outside + 1])
 
 
 def _advanced(lane: LiquidityLane, account: PoolAccount, history: History, marks: Times) -> Advanced:

@@ -145,7 +145,7 @@ def test_strides_give_the_bits_of_walking_bar_by_bar(contest, windows) -> None:
             equities.append(done.advanced.equity[0])
         assert repr(played.decisions) == repr(tuple(each for each in decisions if each is not None))
         assert played.marks["equity"].tobytes() == np.array(equities).tobytes()
-        stored, walked = to_arrays(played.state.account), to_arrays(state.account)
+        stored, walked = to_arrays(played.account), to_arrays(state)
         assert all(stored[name].tobytes() == walked[name].tobytes() for name in stored)
 
 
@@ -180,7 +180,7 @@ def test_intervals_of_every_block_length_are_shown_and_the_one_used_is_that_of_t
 def test_the_same_decisions_under_the_same_terms_end_where_the_walk_did(contest, outcome) -> None:
     for each in outcome.judged:
         net = replayed_net(contest, outcome, contest.terms, each.played.decisions, contest.spec.capital)
-        assert net == each.played.state.account.net
+        assert net == each.played.account.net
 
 
 def test_more_gas_never_leaves_more(contest, outcome) -> None:

@@ -106,7 +106,7 @@ def test_a_walk_earns_what_its_network_earns_in_the_environment():
     assert [each.cutoff for each in due] == list(history.times[bars])
     assert [each.reason for each in due] == actions
     assert len(set(actions)) > 2, "the comparison is about more than waiting"
-    assert total == pytest.approx(played.state.account.net / 100.0 * 1e4, rel=1e-9)
+    assert total == pytest.approx(played.account.net / 100.0 * 1e4, rel=1e-9)
 
 
 def opens_once(history):

@@ -256,17 +256,17 @@ def test_the_plan_refuses_a_view_without_a_forecast():
 
 def test_the_oracle_does_at_least_as_well_as_every_width_it_knows():
     bound = lived(OracleWidth())
-    worth = bound.state.account.equity
+    worth = bound.account.equity
     for width in (*WIDTHS[:-1],):
         static = LIQUIDITY_POLICIES.build({"kind": "static", "width": width})
-        assert worth >= lived(static).state.account.equity - 1e-9
-    assert worth >= lived(LIQUIDITY_POLICIES.build("hold")).state.account.equity - 1e-9
-    assert worth >= lived(LIQUIDITY_POLICIES.build("full_range")).state.account.equity - 1e-9
+        assert worth >= lived(static).account.equity - 1e-9
+    assert worth >= lived(LIQUIDITY_POLICIES.build("hold")).account.equity - 1e-9
+    assert worth >= lived(LIQUIDITY_POLICIES.build("full_range")).account.equity - 1e-9
 
 
 def test_the_oracle_leaves_everything_as_it_is_where_moving_only_costs():
     bound = lived(OracleWidth(), gas=90.0)
-    assert bound.state.account.actions == 0 and bound.decisions[0].reason == "best left alone"
+    assert bound.account.actions == 0 and bound.decisions[0].reason == "best left alone"
 
 
 def test_the_oracle_chooses_a_range_of_its_grid_around_the_price():
