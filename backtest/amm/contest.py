@@ -8,7 +8,7 @@ import numpy as np
 
 from backtest.amm.desk import ForecastDesk, LiquidityFit
 from backtest.amm.policies.base import LIQUIDITY_POLICIES, AbstractLiquidityPolicy
-from backtest.amm.spec import PASSIVE, LiquiditySpec
+from backtest.amm.spec import HOLD, PASSIVE, LiquiditySpec
 from backtest.amm.terms import PoolTerms
 from backtest.amm.walk import LiquidityLane, Played, play, pool_log
 from backtest.amm.windows import JudgedWindow, Span
@@ -17,7 +17,7 @@ from data.history import History
 from forecast.liquidity import LIQUIDITY_FORECASTERS, AbstractLiquidityForecaster, LiquidityForecast
 from forecast.randomness import RandomStreams
 
-ALWAYS: tuple[str, ...] = ("hold", PASSIVE)
+ALWAYS: tuple[str, ...] = (HOLD, PASSIVE)
 """Policies that run beside whatever the user asks for."""
 
 
@@ -43,6 +43,13 @@ class Contest:
     def asked(self) -> tuple[str, ...]:
         """Labels of the policies the user named."""
         return tuple(self.policies)[: len(self.spec.policies)]
+
+    @property
+    def tried(self) -> tuple[str, ...]:
+        """Labels of the strategies that are tested and counted as trials: asked for, no reference, and no upper bound."""
+        return tuple(
+            label for label in self.asked if label not in ALWAYS and not self.policies[label].is_upper_bound
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -113,11 +113,7 @@ def _summaries(
 
 def _trials(contest: Contest, equity: pd.DataFrame, run: str) -> list[Trial]:
     """Return one trial for each policy the user asked for; hold, full range and upper bounds count zero."""
-    return [
-        _trial(contest, label, equity[equity["lane"] == label], run)
-        for label in contest.asked
-        if label not in ("hold", PASSIVE) and not contest.policies[label].is_upper_bound
-    ]
+    return [_trial(contest, label, equity[equity["lane"] == label], run) for label in contest.tried]
 
 
 def _trial(contest: Contest, label: str, own: pd.DataFrame, run: str) -> Trial:

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from backtest.amm.contest import Contest
+from backtest.amm.contest import ALWAYS, Contest
 from backtest.amm.inference import BLOCKS, WindowMean, holm_p_values, used_block, verdict, window_mean
-from backtest.amm.spec import PASSIVE
+from backtest.amm.spec import HOLD
 from data.panel import Floats
 from forecast.randomness import RandomStreams
 
@@ -23,13 +23,10 @@ AVERAGES: tuple[str, ...] = (
 def policies_table(contest: Contest, statements: pd.DataFrame) -> pd.DataFrame:
     """Return one row a policy over all windows: means in basis points of the capital, error, interval and verdict.
 
-    Upper bounds, and policies nobody asked for, are not tested: they have no Holm p-value.
+    Upper bounds, hold and full range are not tested: they have no Holm p-value.
     """
     means = {label: window_mean(_nets(statements, label), _rng(contest, label)) for label in contest.policies}
-    tested = frozenset(
-        label for label in contest.asked if not contest.policies[label].is_upper_bound and label != "hold"
-    )
-    corrected = holm_p_values(means, tested)
+    corrected = holm_p_values(means, frozenset(contest.tried))
     rows = [_policy_row(contest, statements, label, means[label], corrected[label]) for label in means]
     return pd.DataFrame(rows)
 
@@ -57,7 +54,7 @@ def _policy_row(
 
 
 def _verdict(label: str, mean: WindowMean, holm_p: float, *, is_bound: bool) -> str:
-    if label == "hold":
+    if label == HOLD:
         return "the basket that all are measured against"
     return "upper bound, sees the future" if is_bound else verdict(mean, holm_p)
 
@@ -93,7 +90,7 @@ def blocks_table(contest: Contest, statements: pd.DataFrame) -> pd.DataFrame:
     points; ``used`` is the block where there are fewer than three times as many windows.
     """
     rows = []
-    for against in ("hold", PASSIVE):
+    for against in ALWAYS:
         for label, values in _differences(contest, statements, against):
             for block in BLOCKS:
                 found = window_mean(values, _rng(contest, label), block=block)

@@ -19,6 +19,9 @@ from forecast.liquidity import LIQUIDITY_FORECASTERS, AbstractLiquidityForecaste
 EXPERIMENT = "liquidity"
 """The value of the key ``experiment`` that makes a file a liquidity experiment."""
 
+HOLD = "hold"
+"""The policy that places nothing: its account is the basket every other one is measured against; it always runs."""
+
 PASSIVE = "full_range"
 """The policy every other one is compared with on the same swaps; it always runs."""
 
