@@ -114,22 +114,16 @@ class PoolSwapsSource(AbstractPoolSource):
         swaps: file of the swaps.
         ranges: file of what every range holds; without it the mint history is missing.
         seconds_per_block: nominal length of a block: times are block numbers on this even scale, not dates.
-        usd_file: not allowed here; block numbers cannot be joined with a series of dates.
         bar: length of the bars.
     """
 
     swaps: str
     ranges: str | None = None
     seconds_per_block: Annotated[float, at.Gt(0)] = SECONDS_PER_BLOCK
-    usd_file: str | None = None
     bar: str = "1h"
 
     @model_validator(mode="after")
-    def _has_no_dates(self) -> Self:
-        if self.usd_file is not None:
-            raise ValueError(
-                f"usd_file was '{self.usd_file}'; a pool on the clock of blocks has no dates to join it by"
-            )
+    def _has_bars(self) -> Self:
         BarClock(ALWAYS, self.bar)
         return self
 
