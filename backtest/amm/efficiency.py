@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backtest.amm.ranges import liquidity_per_value, root_prices
+from backtest.amm.ranges import liquidity_per_value
 from data.amm.path import fee_growth
-from data.amm.pool import Pool, sqrt_of
+from data.amm.pool import Pool, sqrt_of, sqrts_of
 from data.amm.pool_log import SwapPath
 from data.panel import Floats
 
@@ -46,7 +46,7 @@ def range_efficiency(
         TickError: when the range is inverted, off the tick spacing or outside the pool.
     """
     pool.check_range(*ticks)
-    low, high = root_prices(np.array(ticks)).tolist()
+    low, high = sqrts_of(np.array(ticks)).tolist()
     paid = fee_growth(swaps, np.array([low, 0.0]), np.array([high, np.inf]), pool.rates)
     inside, everywhere = (pool.value(paid0, paid1, float(sqrt_prices[-1])) for paid0, paid1 in paid.tolist())
     share = inside / everywhere if everywhere > 0 else float("nan")

@@ -14,10 +14,9 @@ from backtest.amm import environment_kernel as kernel
 from backtest.amm.account import PoolAccount
 from backtest.amm.action_grid import ActionGrid
 from backtest.amm.environment_kernel import Flags, Integers, Rules, Seats, Tape
-from backtest.amm.ranges import root_prices
 from backtest.amm.terms import PoolTerms
 from backtest.errors import EngineError
-from data.amm.pool import MAX_TICK
+from data.amm.pool import MAX_TICK, sqrts_of
 from data.amm.pool_log import SwapPath
 from data.history import History
 from data.panel import Floats, read_only
@@ -174,7 +173,7 @@ def seat_of(account: PoolAccount, remaining_bars: int) -> Seats:
         held0, held1 = held0 - inside0 - first.fees0, held1 - inside1 - first.fees1
         places[0, [kernel.LOWER, kernel.UPPER]] = ticks
         places[0, kernel.OPENED] = first.opened.astype("datetime64[ns]").astype(np.int64)
-        money[0, :5] = (*root_prices(ticks.astype(np.float64)), first.liquidity, first.fees0, first.fees1)
+        money[0, :5] = (*sqrts_of(ticks), first.liquidity, first.fees0, first.fees1)
     money[0, [kernel.IDLE0, kernel.IDLE1]] = held0, held1
     money[0, [kernel.HOLD0, kernel.HOLD1]] = account.hold0, account.hold1
     money[0, kernel.NET] = account.net

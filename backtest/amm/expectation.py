@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from backtest.amm.account import PoolAccount
-from backtest.amm.ranges import root_prices, token_values, unit_amounts
+from backtest.amm.ranges import token_values, unit_amounts
 from backtest.policies.quantile_moments import level_weights
-from data.amm.pool import LOG_TICK, Pool, tick_of
+from data.amm.pool import LOG_TICK, Pool, sqrts_of, tick_of
 from data.panel import Floats
 from data.sessions import BarClock
 from forecast.liquidity import LiquidityForecast
@@ -133,7 +133,7 @@ def losses_against_hold(
         liquidity: (R,) in them.
         sqrt_prices: what the price may become.
     """
-    edges, every = root_prices(ticks), np.append(sqrt_prices, account.sqrt_price)
+    edges, every = sqrts_of(ticks), np.append(sqrt_prices, account.sqrt_price)
     inside0, inside1 = unit_amounts(edges[:, :1], edges[:, 1:], every[None, :])
     value0, value1 = token_values(account.pool, every)
     more0 = account.hold0 - account.idle0 - liquidity @ inside0

@@ -45,11 +45,6 @@ def range_holding(pool: Pool, tick: float, half: float) -> tuple[int, int]:
     return pool.range_around(min(lower, below), max(upper, below + spacing))
 
 
-def root_prices(ticks: Floats) -> Floats:
-    """Return the root price at each real-valued tick, 1.0001**(tick / 2)."""
-    return np.asarray(np.exp(0.5 * LOG_TICK * np.asarray(ticks, np.float64)))
-
-
 def unit_amounts(lower: Floats, upper: Floats, sqrt_price: Floats) -> tuple[Floats, Floats]:
     """Return the raw amounts of token0 and token1 in one unit of liquidity (Adams et al. 2021, eqs. 6.29 and 6.30).
 

@@ -10,13 +10,13 @@ from backtest.amm.advance import Advanced, advance, start_with_position
 from backtest.amm.contest import Contest, make_contest
 from backtest.amm.desk import ForecastDesk
 from backtest.amm.policies.base import AbstractLiquidityPolicy, PoolView
-from backtest.amm.ranges import liquidity_per_value, root_prices
+from backtest.amm.ranges import liquidity_per_value
 from backtest.amm.spec import LiquiditySpec
 from backtest.amm.statement import Statement, in_usd, statement
 from backtest.amm.suggestion import Suggestion, suggest
 from backtest.amm.walk import pool_log
 from backtest.errors import EngineError
-from data.amm.pool import Pool, tick_of
+from data.amm.pool import Pool, sqrts_of, tick_of
 from data.errors import nearest
 from data.history import History
 from forecast.randomness import RandomStreams
@@ -94,7 +94,7 @@ def review(spec: LiquiditySpec, history: History, held: HeldPosition) -> Review:
     marks = history.times[history.times > held.opened]
     if not len(marks):
         raise EngineError(f"no bar ends after {held.opened}; the last one ends at {history.cutoff}")
-    root, ends = float(known.sqrt_after[-1]), root_prices(np.array(held.ticks))
+    root, ends = float(known.sqrt_after[-1]), sqrts_of(np.array(held.ticks))
     liquidity = held.capital * float(liquidity_per_value(terms.pool, ends[:1], ends[1:], root)[0])
     opening = start_with_position(
         terms.pool, held.ticks, liquidity, root, held.opened, gas=spec.costs.mint_gas

@@ -9,7 +9,7 @@ import pandas as pd
 from backtest.amm.contest import Contest
 from backtest.amm.walk import pool_log
 from backtest.amm.windows import JudgedWindow
-from data.amm.pool import LOG_TICK, tick_of
+from data.amm.pool import sqrts_of, tick_of
 from data.amm.quote import Trade, quote
 from data.amm.tick_map import liquidity_profile, tick_map
 from data.errors import EventGapError
@@ -51,7 +51,7 @@ def heat_table(contest: Contest, windows: Sequence[JudgedWindow]) -> pd.DataFram
     if log.changes is None:
         return pd.DataFrame(columns=columns).astype({"time": "datetime64[ns]"})
     edges = _tick_edges(history.panel.field("sqrt_price")[_rows(windows, POINTS), 0])
-    prices = log.pool.prices(np.exp(0.5 * LOG_TICK * edges))
+    prices = log.pool.prices(sqrts_of(edges))
     low, high = np.minimum(prices[1:], prices[:-1]), np.maximum(prices[1:], prices[:-1])
     parts = [
         pd.DataFrame(

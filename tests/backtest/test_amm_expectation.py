@@ -23,9 +23,8 @@ from backtest.amm.expectation import (
     shortfall,
     time_inside,
 )
-from backtest.amm.ranges import root_prices
 from data.amm.path import fee_growth, traversal
-from data.amm.pool import LOG_TICK, sqrt_of, tick_of
+from data.amm.pool import LOG_TICK, sqrt_of, sqrts_of, tick_of
 from data.sessions import BarClock
 from forecast.distribution import DEFAULT_LEVELS, ProfileForecast
 
@@ -51,7 +50,7 @@ exactly = settings(max_examples=60, deadline=None, derandomize=True)
 
 def come_true(swaps, forecast, price):
     """Return the forecast whose profile is what these swaps travel."""
-    roots = root_prices(tick_of(price) + forecast.profile.edges)
+    roots = sqrts_of(tick_of(price) + forecast.profile.edges)
     travelled = traversal(swaps, roots) * np.array([1 / price, price])
     profile = forecast.profile
     made = ProfileForecast(
@@ -67,7 +66,7 @@ def test_fees_of_a_profile_that_comes_true_are_the_fees_earned(quote):
     edges = forecast.profile.edges + tick_of(PRICE)
     ranges = np.array([[edges[28], edges[33]], [edges[10], edges[31]], [edges[30], edges[31]]])
     found = expected_fees(pool, PRICE, paths_inside(forecast, PRICE, ranges))
-    roots = root_prices(ranges)
+    roots = sqrts_of(ranges)
     earned = fee_growth(swaps, roots[:, 0], roots[:, 1], pool.rates)
     worth = [pool.value(float(each[0]), float(each[1]), PRICE) for each in earned]
     assert found == pytest.approx(worth, rel=1e-12)
@@ -108,7 +107,7 @@ def test_nothing_travelled_is_no_time_inside():
 def test_loss_of_the_full_range_is_an_eighth_of_the_variance_of_its_worth():
     """Milionis et al. (2022), example 3: sigma**2 / 8 per unit of value and time of a constant-product pool."""
     pool, variance = worlds.made_pool(), 0.04
-    low, high = root_prices(np.array(pool.full_range, float))
+    low, high = sqrts_of(np.array(pool.full_range, float))
     loss = expected_lvr(pool, PRICE, variance, np.array([1.0]))[0]
     worth = pool.value(1 / PRICE - 1 / high, PRICE - low, PRICE)
     assert loss / worth == pytest.approx(variance / 8, rel=1e-6)

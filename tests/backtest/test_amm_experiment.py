@@ -139,7 +139,7 @@ def test_a_fit_that_fails_is_an_error_of_the_run(made, tmp_path) -> None:
 
 def test_a_policy_is_a_frozen_value() -> None:
     with pytest.raises(AttributeError):
-        StaticRange().width = 0.5  # type: ignore[misc]
+        StaticRange().width = 0.5
 
 
 def test_placebos_are_judged_by_rules_alone_and_pooled_over_worlds(made, tmp_path) -> None:

@@ -12,11 +12,10 @@ from backtest.amm.ranges import (
     liquidity_per_value,
     range_holding,
     range_of_width,
-    root_prices,
     unit_amounts,
     width_ticks,
 )
-from data.amm.pool import LOG_TICK, Pool, sqrt_of, tick_of
+from data.amm.pool import LOG_TICK, Pool, sqrt_of, sqrts_of, tick_of
 
 pools = st.builds(
     lambda fee, quote: Pool(
@@ -73,7 +72,7 @@ def test_an_infinite_width_is_the_full_range():
 @exactly
 @given(pools, ticks, st.floats(10, 20_000), st.floats(10, 20_000), st.floats(-30_000, 30_000))
 def test_a_unit_of_value_is_worth_one(pool, tick, below, above, away):
-    low, high = root_prices(np.array([[tick - below], [tick + above]]))
+    low, high = sqrts_of(np.array([[tick - below], [tick + above]]))
     price = sqrt_of(tick + away)
     liquidity = liquidity_per_value(pool, low, high, price)
     amount0, amount1 = unit_amounts(low, high, np.array([price]))
@@ -104,6 +103,6 @@ def test_capital_efficiency_at_the_centre_is_that_of_the_white_paper(ratio):
 @given(st.integers(-3000, 3000), st.integers(1, 2000), st.floats(-6000, 6000))
 def test_amounts_are_those_of_the_account(lower, size, tick):
     position = PoolPosition(lower, lower + size, 1.0, 0.0, 0.0, np.datetime64("2024-01-01", "ns"))
-    edges = root_prices(np.array([lower, lower + size]))
+    edges = sqrts_of(np.array([lower, lower + size]))
     amounts = unit_amounts(edges[:1], edges[1:], np.array([sqrt_of(tick)]))
     assert [float(each[0]) for each in amounts] == pytest.approx(position.amounts(sqrt_of(tick)), rel=1e-14)
