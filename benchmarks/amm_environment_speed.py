@@ -9,11 +9,8 @@ about as busy as WBTC/WETH 0.3 % was and one as USDC/WETH 0.05 %. CPU seconds, m
 """
 
 import argparse
-import importlib.util
 import math
-import statistics
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +21,7 @@ from backtest.amm import environment_kernel as kernel
 from backtest.amm.action_grid import ActionGrid
 from backtest.amm.environment import Due, Environment, environment_of
 from backtest.amm.terms import PoolCosts, PoolTerms
+from benchmarks.tools.measuring import oracle, seconds
 from data.amm.pool import Pool
 from data.amm.world import PoolWorld
 from data.history import History
@@ -70,26 +68,6 @@ def terms() -> PoolTerms:
     return PoolTerms(pool=pool(), costs=PoolCosts(mint_gas=15.0, burn_gas=10.0, swap_gas=5.0))
 
 
-def oracle() -> Any:
-    path = Path(__file__).resolve().parents[1] / "tests" / "oracles" / "amm_environment_oracle.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def seconds(call: Callable[[], object], rounds: int = 5) -> float:
-    """Return the median CPU time of a call."""
-    taken = []
-    for _ in range(rounds):
-        begun = time.process_time()
-        call()
-        taken.append(time.process_time() - begun)
-    return statistics.median(taken)
-
-
 def drawn(history: History, accounts: int, rounds: int, seed: int = 0) -> tuple[Any, Any]:
     """Return openings (B,) and actions (K, B); half of them leave everything as it is."""
     rng = np.random.default_rng(seed)
@@ -117,7 +95,9 @@ def check_equal(environment: Environment, history: History) -> tuple[int, float]
     openings, actions = drawn(history, COMPARED, 10, seed=1)
     ours, steps, _ = played(environment, openings, actions)
     begun = time.process_time()
-    slow, _ = oracle().played(history, GRID, terms(), (CAPITAL, 24, LIFE), openings, actions)
+    slow, _ = oracle("amm_environment_oracle").played(
+        history, GRID, terms(), (CAPITAL, 24, LIFE), openings, actions
+    )
     taken = time.process_time() - begun
     if not np.allclose(ours, slow, rtol=1e-9, atol=1e-8):
         raise SystemExit(f"the environment and its twin differ by {np.abs(ours - slow).max():g} bp")

@@ -7,16 +7,14 @@ order recovered from its event first, mints and burns among the swaps. CPU secon
 """
 
 import argparse
-import importlib.util
-import statistics
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.tools.measuring import oracle, seconds
 from data.amm.event_file import event_log
 from data.amm.exact_pool import ExactPool, PositionKey, new_pool
 from data.amm.exact_positions import mint
@@ -32,26 +30,6 @@ TARGET = 25_000.0
 DAY = "amm/eth_usdc_weth_005_2024-01-05_events.csv.gz"
 POOL = Pool(token0="USDC", token1="WETH", decimals0=6, decimals1=18, fee_pips=500, quote="token0")
 Range = tuple[int, int, int]
-
-
-def oracle() -> Any:
-    path = Path(__file__).resolve().parents[1] / "tests" / "oracles" / "exact_pool_oracle.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def seconds(call: Callable[[], object], rounds: int = 3) -> float:
-    """Return the median CPU time of a call."""
-    taken = []
-    for _ in range(rounds):
-        begun = time.process_time()
-        call()
-        taken.append(time.process_time() - begun)
-    return statistics.median(taken)
 
 
 @dataclass(frozen=True)
@@ -79,7 +57,7 @@ class World:
 
     def of_twin(self, count: int) -> tuple[Any, float]:
         """The twin after the first orders, and the CPU seconds they took."""
-        twin = oracle().SlowPool(POOL.fee_pips, POOL.spacing, sqrt_at_tick(0) + 1)
+        twin = oracle("exact_pool_oracle").SlowPool(POOL.fee_pips, POOL.spacing, sqrt_at_tick(0) + 1)
         for lower, upper, liquidity in self.ranges:
             twin.mint(lower, upper, liquidity)
         begun = time.process_time()

@@ -11,11 +11,9 @@ speed. CPU seconds on one thread, medians of three; ratios are of this run.
 
 import argparse
 import json
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +23,7 @@ import pandas as pd
 from backtest.amm.account import PoolAccount
 from backtest.amm.advance import advance, start_with_position
 from backtest.amm.terms import PoolCosts, PoolTerms
+from benchmarks.tools.measuring import seconds
 from data.amm.event_file import event_log
 from data.amm.exact_pool import pool_at
 from data.amm.exact_swap import SwapOrder, swap
@@ -94,16 +93,6 @@ class Target:
         """Return the target beside what was measured."""
         sign = "<=" if self.is_ceiling else ">="
         return f"{'met   ' if self.is_met else 'MISSED'} {self.name:<44} {self.value:>10.4g}  {sign} {self.limit:g}"
-
-
-def seconds(call: Callable[[], object], rounds: int = 3) -> float:
-    """Return the median CPU time of a call."""
-    taken = []
-    for _ in range(rounds):
-        begun = time.process_time()
-        call()
-        taken.append(time.process_time() - begun)
-    return statistics.median(taken)
 
 
 def path_along(roots: Floats, liquidity: Floats | float = 1.0) -> SwapPath:

@@ -9,21 +9,19 @@ of each is kept. With a CUDA device the training throughput of the default size 
 
 import argparse
 import copy
-import importlib.util
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
+from benchmarks.tools.measuring import oracle
 from forecast.models.architectures.autoformer import AutoformerModule, AutoformerSize
 from forecast.training.hardware import has_bfloat16
 
-ORACLE = Path(__file__).resolve().parents[1] / "tests" / "oracles" / "autocorrelation_oracle.py"
 BATCH = 32
 WANTED = 1.25
 """Least ratio of the CPU time of a training step at d = 64."""
@@ -42,14 +40,6 @@ class Row:
     @property
     def ratios(self) -> tuple[float, float]:
         return self.train[0] / self.train[1], self.evaluate[0] / self.evaluate[1]
-
-
-def oracle() -> Any:
-    specification = importlib.util.spec_from_file_location(ORACLE.stem, ORACLE)
-    assert specification is not None and specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
 
 
 def size_of(width: int, hidden: int, *, dropout: float = 0.05) -> AutoformerSize:
@@ -114,7 +104,7 @@ def differences(size: AutoformerSize) -> tuple[float, float]:
     """Return the largest difference of outputs in inference, and of training gradients relative to the largest."""
     torch.manual_seed(0)
     ours = AutoformerModule(size)
-    theirs = oracle().published(ours)
+    theirs = oracle("autocorrelation_oracle").published(ours)
     inputs, targets = batch(size)
     with torch.no_grad():
         output = float((ours.eval()(inputs) - theirs.eval()(inputs)).abs().max())
@@ -124,7 +114,9 @@ def differences(size: AutoformerSize) -> tuple[float, float]:
         gradients.append({name: weight.grad for name, weight in model.named_parameters()})
     largest = max(float(each.abs().max()) for each in gradients[1].values())
     apart = max(
-        float((each - gradients[1][oracle().twin_name(name)].view_as(each)).abs().max())
+        float(
+            (each - gradients[1][oracle("autocorrelation_oracle").twin_name(name)].view_as(each)).abs().max()
+        )
         for name, each in gradients[0].items()
     )
     return output, apart / largest
@@ -135,7 +127,7 @@ def measured(width: int, hidden: int, rounds: int, *, half: bool = False) -> Row
     size = size_of(width, hidden)
     torch.manual_seed(0)
     ours = AutoformerModule(size)
-    theirs = oracle().published(ours)
+    theirs = oracle("autocorrelation_oracle").published(ours)
     data = batch(size)
     context: AbstractContextManager[object] = torch.autocast("cpu", torch.bfloat16) if half else nullcontext()
     steps = max(1, 512 // width)

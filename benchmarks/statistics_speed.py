@@ -9,9 +9,6 @@ stepwise ones); overfitting beside the definition, a loop over the halves with n
 
 import argparse
 import itertools
-import statistics
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,19 +19,10 @@ from backtest.metrics.overfitting import winners
 from backtest.metrics.returns import Returns
 from backtest.metrics.strategy_returns import StrategyReturns
 from backtest.metrics.superiority import superiority
+from benchmarks.tools.measuring import seconds
 from data.panel import Floats
 
 DAYS, STRATEGIES, RESAMPLES, BLOCK, HALVED = 2520, 100, 1000, 10, 12
-
-
-def seconds(call: Callable[[], object], rounds: int = 3) -> float:
-    """Return the median CPU time of a call."""
-    taken = []
-    for _ in range(rounds):
-        begun = time.process_time()
-        call()
-        taken.append(time.process_time() - begun)
-    return statistics.median(taken)
 
 
 def intervals_by_arch(returns: Returns) -> list[Floats]:

@@ -7,15 +7,14 @@ FOLDER is not read: the matrices are made. The other ratio of retraining, 100 ex
 """
 
 import argparse
-import importlib.util
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from benchmarks.tools.measuring import oracle
 from data.panel import Floats
 from forecast.retraining.variance_horizon import PRESETS, variance_horizon
 
@@ -24,16 +23,6 @@ TOLERANCES = (2e-3, 4e-3)
 REPEATS = 20
 LARGE = (3500, 100)
 """Rows and columns of what the source's program was run on, about; there only our own time is taken."""
-
-
-def made() -> Any:
-    path = Path(__file__).resolve().parents[1] / "tests" / "oracles" / "variance_horizon_oracle.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @dataclass(frozen=True)
@@ -75,7 +64,7 @@ def own(features: Floats, tolerance: float, repeats: int = REPEATS) -> tuple[int
 def cases(rows: int = 500) -> list[Case]:
     """Return the eight matrices: four kinds of features, two tolerances loose enough for the library to stop early."""
     found = []
-    for name, features in made().made_matrices(rows).items():
+    for name, features in oracle("variance_horizon_oracle").made_matrices(rows).items():
         for tolerance in TOLERANCES:
             wanted, theirs = library(features, tolerance)
             answer, ours = own(features, tolerance)
@@ -104,7 +93,7 @@ def main() -> None:
         f"{'met' if is_met else 'MISSED'}: {equal} of {len(found)} equal; least ratio {least:.0f}, target {TARGET:.0f}"
     )
     rng = np.random.default_rng(0)
-    features = made().minmax(np.cumsum(rng.standard_normal(LARGE), axis=0))
+    features = oracle("variance_horizon_oracle").minmax(np.cumsum(rng.standard_normal(LARGE), axis=0))
     for label, tolerance in (("as shipped", PRESETS["datasieve"].tolerance), ("never stops", 1e-12)):
         rows, seconds = own(features, tolerance, 1)
         print(f"{LARGE[0]} x {LARGE[1]}, {label}: {rows} rows in {1e3 * seconds:.0f} CPU ms")
